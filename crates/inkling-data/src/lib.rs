@@ -1,0 +1,1 @@
+//! Data sets, splits, episodes, image decoding, the built-in procedural sets, upload and augmentation.

@@ -1,0 +1,1 @@
+//! Task heads, gradient estimators, optimisers and the memory planner.

@@ -1,0 +1,1 @@
+//! Layers and backbones with forward and backward passes, and weights by name.

@@ -1,0 +1,1 @@
+//! Spawning, yielding and clocks: the one home of target differences.

@@ -1,0 +1,1 @@
+//! Configuration, the run loop, evaluation, checkpoints and run folders.
