@@ -1,1 +1,62 @@
-//! Resolves WGSL imports, validates and reflects every shader at build time, and hands out typed sources.
+//! Typed sources of every WGSL kernel.
+//!
+//! The build script resolves imports, validates with naga and reflects; [`kernels`] holds one
+//! module per shader stem with its `Params`, its `Buffers` and its [`Shader`]. What runs them is
+//! left to the runtime: this crate names no GPU interface.
+
+/// A validated compute shader with the entry point `main`.
+#[derive(Debug)]
+pub struct Shader {
+    /// The file's name without extension, unique among all shaders.
+    pub stem: &'static str,
+    /// The path below `shaders/`.
+    pub path: &'static str,
+    /// WGSL with all imports resolved.
+    pub source: &'static str,
+    /// Invocations of one workgroup along x, y and z.
+    pub workgroup_size: [u32; 3],
+    /// Bytes of workgroup memory.
+    pub workgroup_bytes: u32,
+    /// Bytes of the uniform parameter struct at binding 0.
+    pub params_bytes: u32,
+    /// The storage buffers, at bindings 1, 2, …
+    pub bindings: &'static [Binding],
+}
+
+/// A storage buffer of a shader.
+#[derive(Clone, Copy, Debug)]
+pub struct Binding {
+    /// The variable's name.
+    pub name: &'static str,
+    /// Whether the shader may write to it.
+    pub writable: bool,
+}
+
+/// A kernel's uniform parameters.
+pub trait Params {
+    /// Bytes of the struct in WGSL's uniform layout.
+    const BYTES: usize;
+
+    /// The shader that takes these parameters.
+    fn shader() -> &'static Shader;
+
+    /// The struct in WGSL's uniform layout, padding zero.
+    fn bytes(&self) -> impl AsRef<[u8]>;
+}
+
+/// A kernel's storage buffers, in the order of their bindings.
+pub trait Buffers<B> {
+    /// The parameters that belong to the same kernel.
+    type Params: Params;
+
+    /// The buffers, binding 1 first.
+    fn into_array(self) -> impl IntoIterator<Item = B>;
+}
+
+/// One module per shader: its parameters, its buffers, its source. Generated; the field names are
+/// the shader's own, whose header says what they mean.
+#[allow(missing_docs, clippy::all)]
+#[rustfmt::skip]
+pub mod kernels {
+    include!(concat!(env!("OUT_DIR"), "/kernels.rs"));
+}
