@@ -1,0 +1,46 @@
+// A linear layer.
+//   y_o = Σ_i W_oi x_i + b_o          W [out_features, in_features]
+// The weights and biases are those of task image / images_per_task.
+// One invocation owns one output feature of one image.
+// Launch: images · out_features invocations. Workgroup memory: none. Loop bound: in_features.
+// Bindings: input [images, in_features]; parameters (flat); output [images, out_features].
+
+#import shared/grid.wgsl
+
+struct Params {
+    images: u32,
+    in_features: u32,
+    out_features: u32,
+    images_per_task: u32,
+    parameter_stride: u32,
+    weight_offset: u32,
+    bias_offset: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> input: array<f32>;
+@group(0) @binding(2) var<storage, read> parameters: array<f32>;
+@group(0) @binding(3) var<storage, read_write> output: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+
+    let index = flat_invocation(workgroup, workgroups, local);
+    if index >= params.images * params.out_features {
+        return;
+    }
+    let image = index / params.out_features;
+    let feature = index - image * params.out_features;
+    let task_offset = image / params.images_per_task * params.parameter_stride;
+    let weights = params.weight_offset + task_offset + feature * params.in_features;
+    let inputs = image * params.in_features;
+    var sum = 0.0;
+    for (var i = 0u; i < params.in_features; i += 1u) {
+        sum += parameters[weights + i] * input[inputs + i];
+    }
+    output[index] = sum + parameters[params.bias_offset + task_offset + feature];
+}
