@@ -1,0 +1,168 @@
+//! The case file of `inkling grad`: one task's network, head and estimator, written by hand next
+//! to tensors that another implementation computed with. Strict, and without the defaults that a
+//! comparison should not depend on.
+
+use serde::{Deserialize, Serialize};
+
+use super::validate::Checks;
+use super::{
+    BackboneKind, EstimatorKind, GradientConfig, HeadConfig, HeadKind, Metric, ModelConfig, NormKind, Problem,
+    SubsetKind,
+};
+
+/// A whole case.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaseConfig {
+    /// The network and the shape of its images.
+    pub model: CaseModel,
+    /// The head.
+    pub head: HeadConfig,
+    /// The estimator.
+    pub gradient: CaseGradient,
+}
+
+/// The section `[model]` of a case.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaseModel {
+    /// The network.
+    pub backbone: BackboneKind,
+    /// Channels of each block.
+    pub channels: u32,
+    /// The norm after each convolution.
+    pub norm: NormKind,
+    /// Groups of group norm; required there and ignored elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<u32>,
+    /// Height and width of the images in pixels.
+    pub image_size: u32,
+    /// Channels of the images.
+    pub in_channels: u32,
+}
+
+/// The section `[gradient]` of a case.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaseGradient {
+    /// The estimator.
+    pub estimator: EstimatorKind,
+    /// Support images to back-propagate, drawn with `seed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub h: Option<u32>,
+    /// Images per pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chunk: Option<u32>,
+    /// Seeds the draw of the subset.
+    #[serde(default)]
+    pub seed: u64,
+    /// When the subset is drawn.
+    #[serde(default)]
+    pub subset: SubsetKind,
+    /// These support indices instead of a draw; their number is H.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub support_subset: Option<Vec<u32>>,
+    /// Query images per pass; all at once when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query_batch: Option<u32>,
+}
+
+impl CaseModel {
+    /// The network as a run configures it.
+    pub fn model(&self) -> ModelConfig {
+        ModelConfig {
+            backbone: self.backbone,
+            channels: self.channels,
+            norm: self.norm,
+            groups: self.groups.unwrap_or(1),
+        }
+    }
+}
+
+impl CaseConfig {
+    pub(super) fn complete() -> Self {
+        Self {
+            model: CaseModel {
+                backbone: BackboneKind::Conv4,
+                channels: 8,
+                norm: NormKind::Group,
+                groups: Some(4),
+                image_size: 28,
+                in_channels: 1,
+            },
+            head: HeadConfig { kind: HeadKind::Prototypes, metric: Metric::Euclidean, scale: Some(1.0) },
+            gradient: CaseGradient {
+                estimator: EstimatorKind::Lite,
+                h: Some(4),
+                chunk: Some(4),
+                seed: 0,
+                subset: SubsetKind::Task,
+                support_subset: Some(vec![0]),
+                query_batch: Some(4),
+            },
+        }
+    }
+
+    /// H as given: the length of `support_subset`, else `h`.
+    pub fn h(&self) -> Option<u32> {
+        match &self.gradient.support_subset {
+            Some(subset) => Some(u32::try_from(subset.len()).unwrap_or(u32::MAX)),
+            None => self.gradient.h,
+        }
+    }
+
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        let mut checks = Checks::default();
+        checks.model(&self.model.model());
+        if self.model.norm == NormKind::Group && self.model.groups.is_none() {
+            checks.fail("model.groups", "is missing; model.norm = \"group\" needs it, for example model.groups = 4");
+        }
+        checks.image_size("model.image_size", self.model.image_size);
+        checks.count("model.in_channels", self.model.in_channels.into(), 1, 64);
+        checks.head(&self.head);
+        checks.batch_norm_estimator(self.model.norm, self.gradient.estimator);
+        self.gradient_problems(&mut checks);
+        checks.into_problems()
+    }
+
+    fn gradient_problems(&self, checks: &mut Checks) {
+        let gradient = &self.gradient;
+        let draws = matches!(gradient.estimator, EstimatorKind::Lite | EstimatorKind::Subsampled);
+        match (&gradient.support_subset, gradient.h) {
+            (Some(_), _) if !draws => checks.fail(
+                "gradient.support_subset",
+                "has no meaning for this estimator; use gradient.estimator = \"lite\" or \"subsampled\", or leave it out",
+            ),
+            (None, None) if draws => checks.fail(
+                "gradient.h",
+                "is missing; give gradient.h, or gradient.support_subset with the indices themselves",
+            ),
+            _ => {}
+        }
+        if let Some(subset) = &gradient.support_subset {
+            let mut sorted = subset.clone();
+            sorted.sort_unstable();
+            if let Some(pair) = sorted.windows(2).find(|pair| pair.first() == pair.last()) {
+                checks.fail(
+                    "gradient.support_subset",
+                    format!(
+                        "holds the index {:?} twice; a subset is drawn without replacement",
+                        pair.first().copied().unwrap_or_default()
+                    ),
+                );
+            }
+        }
+        // The ways and the number of support images are in the episode's file, not known here.
+        checks.gradient(
+            &GradientConfig {
+                estimator: gradient.estimator,
+                h: self.h().unwrap_or(1),
+                chunk: gradient.chunk.unwrap_or(1),
+                subset: gradient.subset,
+                query_batch: gradient.query_batch.unwrap_or(0),
+            },
+            None,
+            None,
+        );
+    }
+}

@@ -1,0 +1,338 @@
+//! The configuration of a run: plain data that reads from TOML and writes back to it. Reading and
+//! merging live in `layers`, the rules a value must keep in `validate`, the case file of
+//! `inkling grad` in `case`. Defaults stand in the `Default` implementations here and, with a
+//! comment for every key, in `presets/defaults.toml`, which a test holds equal to them.
+
+mod case;
+mod error;
+mod keys;
+mod layers;
+mod output;
+mod training;
+mod validate;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use case::{CaseConfig, CaseGradient, CaseModel};
+pub use error::{ConfigError, Place, Problem};
+pub(crate) use keys::most_similar;
+pub use layers::Layers;
+pub use training::{Optimizer, Schedule, TrainingConfig};
+
+use crate::units::ByteSize;
+
+/// Everything that determines a run: data, tasks, network, head, gradient, training, evaluation
+/// and the memory budget.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RunConfig {
+    /// Where images come from and how they are changed in training.
+    pub data: DataConfig,
+    /// The shape of training episodes.
+    pub task: TaskConfig,
+    /// The backbone.
+    pub model: ModelConfig,
+    /// The head.
+    pub head: HeadConfig,
+    /// The gradient estimator.
+    pub gradient: GradientConfig,
+    /// Steps, optimiser, schedule, checkpoints.
+    pub training: TrainingConfig,
+    /// The fixed episodes of the final evaluation.
+    pub evaluation: EvaluationConfig,
+    /// The memory budget.
+    pub memory: MemoryConfig,
+}
+
+/// The section `[data]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataConfig {
+    /// A data specification such as `glyphs`, `omniglot:PATH` or `folder:PATH`.
+    pub spec: String,
+    /// Height and width of the square images in pixels; the data set's own size when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_size: Option<u32>,
+    /// A file that assigns classes to splits, for data sets that leave that open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split_file: Option<PathBuf>,
+    /// The most bytes of decoded images that stay in host memory.
+    pub cache: ByteSize,
+    /// Seeds what a data set generates or splits by chance; not the order of episodes.
+    pub seed: u64,
+    /// Mean per channel of pixels scaled to `0..=1`; the data set's own when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mean: Option<Vec<f32>>,
+    /// Standard deviation per channel; the data set's own when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub std: Option<Vec<f32>>,
+    /// Random changes of training images.
+    pub augmentation: AugmentationConfig,
+}
+
+impl Default for DataConfig {
+    fn default() -> Self {
+        Self {
+            spec: "glyphs".to_owned(),
+            image_size: None,
+            split_file: None,
+            cache: ByteSize::mebibytes(256),
+            seed: 0,
+            mean: None,
+            std: None,
+            augmentation: AugmentationConfig::default(),
+        }
+    }
+}
+
+/// The section `[data.augmentation]`; every default leaves the image as it is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AugmentationConfig {
+    /// Pixels of padding on each side before a random crop back to the image size.
+    pub crop_padding: u32,
+    /// Mirror half of the images left to right.
+    pub flip: bool,
+    /// Rotate by an angle drawn from minus to plus this many degrees.
+    pub rotation_degrees: f32,
+    /// Scale by a factor drawn from `1 - scale` to `1 + scale`.
+    pub scale: f32,
+}
+
+/// The section `[task]`: the shape of training episodes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TaskConfig {
+    /// Classes per episode.
+    pub ways: u32,
+    /// Support images per class.
+    pub shots: u32,
+    /// Query images per class.
+    pub queries: u32,
+    /// Draw ways and shots anew for every episode (the Meta-Dataset rules) instead.
+    pub variable: bool,
+    /// With `variable`, the most classes per episode.
+    pub max_ways: u32,
+    /// With `variable`, the most support images per episode.
+    pub max_support: u32,
+}
+
+impl Default for TaskConfig {
+    fn default() -> Self {
+        Self { ways: 5, shots: 5, queries: 5, variable: false, max_ways: 50, max_support: 500 }
+    }
+}
+
+impl TaskConfig {
+    /// The most support images N that an episode can have.
+    pub fn max_support_images(&self) -> u64 {
+        if self.variable { u64::from(self.max_support) } else { u64::from(self.ways) * u64::from(self.shots) }
+    }
+
+    /// The most classes that an episode can have.
+    pub fn most_ways(&self) -> u32 {
+        if self.variable { self.max_ways } else { self.ways }
+    }
+
+    /// The most query images M that an episode can have.
+    pub fn max_query_images(&self) -> u64 {
+        u64::from(self.most_ways()) * u64::from(self.queries)
+    }
+}
+
+/// The networks that can serve as the backbone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BackboneKind {
+    /// Four blocks of 3×3 convolution, norm, ReLU and 2×2 max-pool (Vinyals 2016, Snell 2017).
+    #[default]
+    Conv4,
+}
+
+/// Where a norm layer takes its statistics from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NormKind {
+    /// Per image and group of channels; the default of networks trained from scratch.
+    #[default]
+    Group,
+    /// Over all images of a forward pass: transductive, and only with the estimator `full`.
+    Batch,
+    /// The running statistics of a pretrained network.
+    Frozen,
+}
+
+/// The section `[model]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelConfig {
+    /// The network.
+    pub backbone: BackboneKind,
+    /// Channels of each block.
+    pub channels: u32,
+    /// The norm after each convolution.
+    pub norm: NormKind,
+    /// With group norm, how many groups the channels fall into.
+    pub groups: u32,
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        Self { backbone: BackboneKind::Conv4, channels: 64, norm: NormKind::Group, groups: 4 }
+    }
+}
+
+/// How a task is solved from its embeddings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeadKind {
+    /// Distance to the mean embedding of each class (Snell 2017).
+    #[default]
+    Prototypes,
+}
+
+/// How an embedding is compared with a prototype.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// The negative squared Euclidean distance.
+    #[default]
+    Euclidean,
+    /// The cosine, times a learned scale.
+    Cosine,
+}
+
+/// The section `[head]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HeadConfig {
+    /// The head.
+    pub kind: HeadKind,
+    /// The metric of the prototypes.
+    pub metric: Metric,
+    /// What the metric is multiplied with (learned from this start for the cosine); the metric's
+    /// own default when absent, see [`HeadConfig::initial_scale`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scale: Option<f32>,
+}
+
+impl HeadConfig {
+    /// The configured scale, else 1 for Euclidean distances and 10 for cosines, whose range of
+    /// two would otherwise keep a softmax almost flat.
+    pub fn initial_scale(&self) -> f32 {
+        self.scale.unwrap_or(match self.metric {
+            Metric::Euclidean => 1.0,
+            Metric::Cosine => 10.0,
+        })
+    }
+}
+
+/// How the rows dL/dE of the support become a gradient of the backbone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EstimatorKind {
+    /// Exact; keeps the activations of all support images.
+    Full,
+    /// Exact; forwards the support again in chunks.
+    Chunked,
+    /// Unbiased; back-propagates H of N support images, scaled by N/H.
+    #[default]
+    Lite,
+    /// Biased; a smaller task of H support images, stratified by class.
+    Subsampled,
+}
+
+/// When `lite` draws its subset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SubsetKind {
+    /// Once per task, after all query batches.
+    #[default]
+    Task,
+    /// Anew for every query batch, as in the paper.
+    QueryBatch,
+}
+
+/// The section `[gradient]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GradientConfig {
+    /// The estimator.
+    pub estimator: EstimatorKind,
+    /// Support images H that `lite` back-propagates, or that `subsampled` keeps.
+    pub h: u32,
+    /// Images per forward or backward pass of the support: the memory setting.
+    pub chunk: u32,
+    /// When the subset is drawn.
+    pub subset: SubsetKind,
+    /// Query images per pass; zero passes all queries of a task at once.
+    pub query_batch: u32,
+}
+
+impl Default for GradientConfig {
+    fn default() -> Self {
+        Self { estimator: EstimatorKind::Lite, h: 10, chunk: 25, subset: SubsetKind::Task, query_batch: 25 }
+    }
+}
+
+/// The classes that an evaluation draws from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SplitName {
+    /// Classes that meta-training draws from.
+    Train,
+    /// Classes that choose between learners.
+    Validation,
+    /// Classes that only the final evaluation sees.
+    #[default]
+    Test,
+}
+
+impl SplitName {
+    /// The name as the configuration writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// The section `[evaluation]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvaluationConfig {
+    /// Classes per episode.
+    pub ways: u32,
+    /// Support images per class.
+    pub shots: u32,
+    /// Query images per class.
+    pub queries: u32,
+    /// How many fixed episodes.
+    pub episodes: u32,
+    /// The classes they are drawn from.
+    pub split: SplitName,
+    /// Seeds the episodes.
+    pub seed: u64,
+}
+
+impl Default for EvaluationConfig {
+    fn default() -> Self {
+        Self { ways: 5, shots: 5, queries: 5, episodes: 600, split: SplitName::Test, seed: 0 }
+    }
+}
+
+/// The section `[memory]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MemoryConfig {
+    /// The most bytes of GPU buffers; a plan above it is refused. No limit when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<ByteSize>,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,46 @@
+//! Named configurations that travel inside the program.
+
+use crate::config::ConfigError;
+
+/// A named configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Preset {
+    /// What `--preset` takes.
+    pub name: &'static str,
+    /// What it is for, in one line.
+    pub purpose: &'static str,
+    /// Its TOML text with comments.
+    pub text: &'static str,
+}
+
+/// All presets, the ones for newcomers first.
+pub const PRESETS: [Preset; 2] = [
+    Preset {
+        name: "glyphs-protonet-lite",
+        purpose: "minutes on two cores: generated characters, a small Conv-4, nothing to download",
+        text: include_str!("../presets/glyphs-protonet-lite.toml"),
+    },
+    Preset {
+        name: "omniglot-protonet-lite",
+        purpose: "Omniglot, half an hour on two cores; needs the two official archives",
+        text: include_str!("../presets/omniglot-protonet-lite.toml"),
+    },
+];
+
+/// Every key with its default and a comment: the reference of the configuration.
+pub const DEFAULTS: &str = include_str!("../presets/defaults.toml");
+
+/// The preset of that name.
+///
+/// # Errors
+/// [`ConfigError::Preset`] with the most similar name.
+pub fn find(name: &str) -> Result<Preset, ConfigError> {
+    PRESETS.iter().find(|preset| preset.name == name).copied().ok_or_else(|| {
+        let names = || PRESETS.iter().map(|preset| preset.name);
+        ConfigError::Preset {
+            name: name.to_owned(),
+            nearest: crate::config::most_similar(name, names()).unwrap_or_default().to_owned(),
+            known: names().collect::<Vec<_>>().join(", "),
+        }
+    })
+}
