@@ -1,1 +1,37 @@
-//! The CPU twin of every shader in plain Rust, generic over f32 and f64: the oracle of the tests.
+//! The CPU twin of every shader: the oracle of the tests.
+//!
+//! A twin carries the shader's name, takes its parameters and then its buffers in the order of
+//! their bindings, and computes the same formula with plain loops, in f32 (what the shader is held
+//! against) or f64 (what central differences are held against). It reads from top to bottom and
+//! makes no attempt at speed. Sizes are trusted: an impossible shape panics on an index.
+
+mod augment;
+mod conv2d;
+mod gather;
+mod linear;
+mod norm;
+mod norm_backward;
+mod optim;
+mod params;
+mod pool;
+mod prototype;
+mod prototype_backward;
+mod real;
+mod softmax;
+
+pub use augment::augment;
+pub use conv2d::{conv2d_backward_input, conv2d_backward_weight, conv2d_forward};
+pub use gather::gather_rows;
+pub use linear::{linear_backward_input, linear_backward_weight, linear_forward};
+pub use norm::{norm_combine, norm_forward, norm_moments, norm_running};
+pub use norm_backward::{norm_backward_input, norm_backward_sums, norm_backward_weight, norm_combine_backward};
+pub use optim::{adam_step, clip_scale, sgd_step, squared_norm};
+pub use params::*;
+pub use pool::{global_average_pool_backward, global_average_pool_forward};
+pub use prototype::{prototype_fit, prototype_logits};
+pub use prototype_backward::{
+    prototype_backward_fit, prototype_backward_query, prototype_backward_scale, prototype_coefficients,
+    prototype_finish,
+};
+pub use real::Real;
+pub use softmax::softmax_cross_entropy;

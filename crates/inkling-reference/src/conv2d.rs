@@ -1,0 +1,134 @@
+//! Twins of the convolution shaders: `y_o = b_o + Σ_{i,u,v} w_oiuv x_i(stride·(y,x) + (u,v) − padding)`
+//! with zeros outside the image.
+
+use crate::{Conv2dBackwardInputParams, Conv2dBackwardWeightParams, Conv2dForwardParams, Real};
+
+/// The sizes that the three passes share.
+struct Geometry {
+    images: usize,
+    in_channels: usize,
+    out_channels: usize,
+    in_height: usize,
+    in_width: usize,
+    out_height: usize,
+    out_width: usize,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+}
+
+impl Geometry {
+    fn input(&self, image: usize, channel: usize, y: usize, x: usize) -> usize {
+        ((image * self.in_channels + channel) * self.in_height + y) * self.in_width + x
+    }
+
+    fn output(&self, image: usize, channel: usize, y: usize, x: usize) -> usize {
+        ((image * self.out_channels + channel) * self.out_height + y) * self.out_width + x
+    }
+
+    fn weight(&self, o: usize, i: usize, u: usize, v: usize) -> usize {
+        ((o * self.in_channels + i) * self.kernel + u) * self.kernel + v
+    }
+
+    /// Calls `visit(image, input, output, o, weight)` with the flat index of each, for every product
+    /// of the convolution; `weight` counts from the first weight.
+    fn for_each_product(&self, mut visit: impl FnMut(usize, usize, usize, usize)) {
+        for image in 0..self.images {
+            for o in 0..self.out_channels {
+                for out_y in 0..self.out_height {
+                    for out_x in 0..self.out_width {
+                        let output = self.output(image, o, out_y, out_x);
+                        for i in 0..self.in_channels {
+                            for u in 0..self.kernel {
+                                for v in 0..self.kernel {
+                                    let (y, x) = (out_y * self.stride + u, out_x * self.stride + v);
+                                    let inside_y = y >= self.padding && y - self.padding < self.in_height;
+                                    let inside_x = x >= self.padding && x - self.padding < self.in_width;
+                                    if inside_y && inside_x {
+                                        let input = self.input(image, i, y - self.padding, x - self.padding);
+                                        visit(image, input, output, self.weight(o, i, u, v));
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Calls `visit(image, o, output)` for every output element.
+    fn for_each_output(&self, mut visit: impl FnMut(usize, usize, usize)) {
+        let pixels = self.out_height * self.out_width;
+        for image in 0..self.images {
+            for o in 0..self.out_channels {
+                for pixel in 0..pixels {
+                    visit(image, o, (image * self.out_channels + o) * pixels + pixel);
+                }
+            }
+        }
+    }
+}
+
+macro_rules! geometry {
+    ($params:ident) => {
+        Geometry {
+            images: $params.images as usize,
+            in_channels: $params.in_channels as usize,
+            out_channels: $params.out_channels as usize,
+            in_height: $params.in_height as usize,
+            in_width: $params.in_width as usize,
+            out_height: $params.out_height as usize,
+            out_width: $params.out_width as usize,
+            kernel: $params.kernel as usize,
+            stride: $params.stride as usize,
+            padding: $params.padding as usize,
+        }
+    };
+}
+
+/// Convolution with bias: input `[images, in_channels, in_height, in_width]`, output
+/// `[images, out_channels, out_height, out_width]`.
+pub fn conv2d_forward<F: Real>(params: &Conv2dForwardParams, input: &[F], parameters: &[F], output: &mut [F]) {
+    let geometry = geometry!(params);
+    let task_offset = |image| image / params.images_per_task as usize * params.parameter_stride as usize;
+    geometry.for_each_output(|image, o, at| {
+        output[at] = parameters[params.bias_offset as usize + task_offset(image) + o];
+    });
+    geometry.for_each_product(|image, x, y, weight| {
+        output[y] += parameters[params.weight_offset as usize + task_offset(image) + weight] * input[x];
+    });
+}
+
+/// Gradient with respect to the input.
+pub fn conv2d_backward_input<F: Real>(
+    params: &Conv2dBackwardInputParams,
+    d_output: &[F],
+    parameters: &[F],
+    d_input: &mut [F],
+) {
+    let geometry = geometry!(params);
+    let task_offset = |image| image / params.images_per_task as usize * params.parameter_stride as usize;
+    let inputs = geometry.images * geometry.in_channels * geometry.in_height * geometry.in_width;
+    d_input[..inputs].fill(F::ZERO);
+    geometry.for_each_product(|image, x, y, weight| {
+        d_input[x] += parameters[params.weight_offset as usize + task_offset(image) + weight] * d_output[y];
+    });
+}
+
+/// Gradient with respect to weights and biases, added to `gradient`.
+pub fn conv2d_backward_weight<F: Real>(
+    params: &Conv2dBackwardWeightParams,
+    input: &[F],
+    d_output: &[F],
+    gradient: &mut [F],
+) {
+    let geometry = geometry!(params);
+    let task_offset = |image| image / params.images_per_task as usize * params.gradient_stride as usize;
+    geometry.for_each_output(|image, o, at| {
+        gradient[params.bias_offset as usize + task_offset(image) + o] += d_output[at];
+    });
+    geometry.for_each_product(|image, x, y, weight| {
+        gradient[params.weight_offset as usize + task_offset(image) + weight] += input[x] * d_output[y];
+    });
+}

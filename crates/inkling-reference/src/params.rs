@@ -1,0 +1,377 @@
+//! Parameters of the twins: field by field those of the shader of the same name, whose header says
+//! what they mean. Offsets and strides count elements.
+#![allow(missing_docs)]
+
+/// `shaders/nn/conv2d_forward.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Conv2dForwardParams {
+    pub images: u32,
+    pub in_channels: u32,
+    pub out_channels: u32,
+    pub in_height: u32,
+    pub in_width: u32,
+    pub out_height: u32,
+    pub out_width: u32,
+    pub kernel: u32,
+    pub stride: u32,
+    pub padding: u32,
+    pub images_per_task: u32,
+    pub parameter_stride: u32,
+    pub weight_offset: u32,
+    pub bias_offset: u32,
+}
+
+/// `shaders/nn/conv2d_backward_input.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Conv2dBackwardInputParams {
+    pub images: u32,
+    pub in_channels: u32,
+    pub out_channels: u32,
+    pub in_height: u32,
+    pub in_width: u32,
+    pub out_height: u32,
+    pub out_width: u32,
+    pub kernel: u32,
+    pub stride: u32,
+    pub padding: u32,
+    pub images_per_task: u32,
+    pub parameter_stride: u32,
+    pub weight_offset: u32,
+    pub bias_offset: u32,
+}
+
+/// `shaders/nn/conv2d_backward_weight.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Conv2dBackwardWeightParams {
+    pub images: u32,
+    pub in_channels: u32,
+    pub out_channels: u32,
+    pub in_height: u32,
+    pub in_width: u32,
+    pub out_height: u32,
+    pub out_width: u32,
+    pub kernel: u32,
+    pub stride: u32,
+    pub padding: u32,
+    pub images_per_task: u32,
+    pub gradient_stride: u32,
+    pub weight_offset: u32,
+    pub bias_offset: u32,
+}
+
+/// `shaders/nn/norm_moments.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NormMomentsParams {
+    pub images: u32,
+    pub channels: u32,
+    pub pixels: u32,
+    pub segment_pixels: u32,
+    pub segments: u32,
+}
+
+/// `shaders/nn/norm_combine.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NormCombineParams {
+    pub sets: u32,
+    pub images_per_set: u32,
+    pub channels: u32,
+    pub groups: u32,
+    pub pixels: u32,
+    pub segment_pixels: u32,
+    pub segments: u32,
+    pub epsilon: f32,
+}
+
+/// `shaders/nn/norm_running.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NormRunningParams {
+    pub channels: u32,
+    pub mean_offset: u32,
+    pub variance_offset: u32,
+    pub epsilon: f32,
+}
+
+/// `shaders/nn/norm_forward.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NormForwardParams {
+    pub images: u32,
+    pub channels: u32,
+    pub height: u32,
+    pub width: u32,
+    pub out_height: u32,
+    pub out_width: u32,
+    pub groups: u32,
+    pub images_per_set: u32,
+    pub window: u32,
+    pub relu: u32,
+    pub output_offset: u32,
+    pub images_per_task: u32,
+    pub parameter_stride: u32,
+    pub weight_offset: u32,
+    pub bias_offset: u32,
+}
+
+/// `shaders/nn/norm_backward_sums.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NormBackwardSumsParams {
+    pub images: u32,
+    pub channels: u32,
+    pub height: u32,
+    pub width: u32,
+    pub out_height: u32,
+    pub out_width: u32,
+    pub groups: u32,
+    pub images_per_set: u32,
+    pub window: u32,
+    pub relu: u32,
+    pub d_output_offset: u32,
+    pub images_per_task: u32,
+    pub parameter_stride: u32,
+    pub weight_offset: u32,
+    pub bias_offset: u32,
+    pub segment_cells: u32,
+    pub segments: u32,
+}
+
+/// `shaders/nn/norm_backward_weight.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NormBackwardWeightParams {
+    pub tasks: u32,
+    pub images_per_task: u32,
+    pub channels: u32,
+    pub segments: u32,
+    pub gradient_stride: u32,
+    pub weight_offset: u32,
+    pub bias_offset: u32,
+}
+
+/// `shaders/nn/norm_combine_backward.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NormCombineBackwardParams {
+    pub sets: u32,
+    pub images_per_set: u32,
+    pub channels: u32,
+    pub groups: u32,
+    pub segments: u32,
+    pub images_per_task: u32,
+    pub parameter_stride: u32,
+    pub weight_offset: u32,
+}
+
+/// `shaders/nn/norm_backward_input.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NormBackwardInputParams {
+    pub images: u32,
+    pub channels: u32,
+    pub height: u32,
+    pub width: u32,
+    pub out_height: u32,
+    pub out_width: u32,
+    pub groups: u32,
+    pub images_per_set: u32,
+    pub window: u32,
+    pub relu: u32,
+    pub d_output_offset: u32,
+    pub images_per_task: u32,
+    pub parameter_stride: u32,
+    pub weight_offset: u32,
+    pub bias_offset: u32,
+    pub coupled: u32,
+}
+
+/// `shaders/nn/global_average_pool_forward.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GlobalAveragePoolForwardParams {
+    pub images: u32,
+    pub channels: u32,
+    pub pixels: u32,
+}
+
+/// `shaders/nn/global_average_pool_backward.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GlobalAveragePoolBackwardParams {
+    pub images: u32,
+    pub channels: u32,
+    pub pixels: u32,
+}
+
+/// `shaders/nn/linear_forward.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LinearForwardParams {
+    pub images: u32,
+    pub in_features: u32,
+    pub out_features: u32,
+    pub images_per_task: u32,
+    pub parameter_stride: u32,
+    pub weight_offset: u32,
+    pub bias_offset: u32,
+}
+
+/// `shaders/nn/linear_backward_input.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LinearBackwardInputParams {
+    pub images: u32,
+    pub in_features: u32,
+    pub out_features: u32,
+    pub images_per_task: u32,
+    pub parameter_stride: u32,
+    pub weight_offset: u32,
+}
+
+/// `shaders/nn/linear_backward_weight.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LinearBackwardWeightParams {
+    pub images: u32,
+    pub in_features: u32,
+    pub out_features: u32,
+    pub images_per_task: u32,
+    pub gradient_stride: u32,
+    pub weight_offset: u32,
+    pub bias_offset: u32,
+}
+
+/// `shaders/nn/softmax_cross_entropy.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SoftmaxCrossEntropyParams {
+    pub rows: u32,
+    pub ways: u32,
+    pub scale: f32,
+    pub label_offset: u32,
+    pub outcome_offset: u32,
+}
+
+/// `shaders/heads/prototype_fit.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PrototypeFitParams {
+    pub tasks: u32,
+    pub support: u32,
+    pub ways: u32,
+    pub dimension: u32,
+}
+
+/// `shaders/heads/prototype_logits.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PrototypeLogitsParams {
+    pub tasks: u32,
+    pub queries: u32,
+    pub ways: u32,
+    pub dimension: u32,
+    pub metric: u32,
+    pub scale_offset: u32,
+    pub parameter_stride: u32,
+}
+
+/// `shaders/heads/prototype_coefficients.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PrototypeCoefficientsParams {
+    pub tasks: u32,
+    pub queries: u32,
+    pub ways: u32,
+    pub dimension: u32,
+    pub metric: u32,
+    pub scale_offset: u32,
+    pub parameter_stride: u32,
+}
+
+/// `shaders/heads/prototype_backward_query.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PrototypeBackwardQueryParams {
+    pub tasks: u32,
+    pub queries: u32,
+    pub ways: u32,
+    pub dimension: u32,
+}
+
+/// `shaders/heads/prototype_backward_fit.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PrototypeBackwardFitParams {
+    pub tasks: u32,
+    pub queries: u32,
+    pub ways: u32,
+    pub dimension: u32,
+}
+
+/// `shaders/heads/prototype_backward_scale.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PrototypeBackwardScaleParams {
+    pub tasks: u32,
+    pub queries: u32,
+    pub ways: u32,
+    pub scale_offset: u32,
+    pub parameter_stride: u32,
+    pub gradient_stride: u32,
+}
+
+/// `shaders/heads/prototype_finish.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PrototypeFinishParams {
+    pub tasks: u32,
+    pub support: u32,
+    pub ways: u32,
+    pub dimension: u32,
+}
+
+/// `shaders/heads/gather_rows.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GatherRowsParams {
+    pub rows: u32,
+    pub dimension: u32,
+    pub scale: f32,
+}
+
+/// `shaders/optim/adam_step.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamStepParams {
+    pub offset: u32,
+    pub length: u32,
+    pub learning_rate: f32,
+    pub beta1: f32,
+    pub beta2: f32,
+    pub epsilon: f32,
+    pub weight_decay: f32,
+    pub decoupled: u32,
+    pub correction1: f32,
+    pub correction2: f32,
+}
+
+/// `shaders/optim/sgd_step.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SgdStepParams {
+    pub offset: u32,
+    pub length: u32,
+    pub learning_rate: f32,
+    pub momentum: f32,
+    pub nesterov: u32,
+    pub weight_decay: f32,
+}
+
+/// `shaders/optim/squared_norm.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SquaredNormParams {
+    pub length: u32,
+    pub block: u32,
+}
+
+/// `shaders/optim/clip_scale.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ClipScaleParams {
+    pub partials: u32,
+    pub max_norm: f32,
+    pub scale: f32,
+}
+
+/// `shaders/data/augment.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AugmentParams {
+    pub mean: [f32; 4],
+    pub inverse_std: [f32; 4],
+    pub images: u32,
+    pub channels: u32,
+    pub in_height: u32,
+    pub in_width: u32,
+    pub out_height: u32,
+    pub out_width: u32,
+    pub pixel_offset: u32,
+    pub affine_offset: u32,
+    pub fill: f32,
+}

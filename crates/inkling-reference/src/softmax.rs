@@ -1,0 +1,36 @@
+//! Twin of the loss.
+
+use crate::{Real, SoftmaxCrossEntropyParams};
+
+/// Softmax cross-entropy of each row, its gradient times `scale`, and whether the label is the first
+/// of the largest logits: logits and d_logits `[rows, ways]`, outcomes `[·, 2]`.
+pub fn softmax_cross_entropy<F: Real>(
+    params: &SoftmaxCrossEntropyParams,
+    logits: &[F],
+    labels: &[u32],
+    d_logits: &mut [F],
+    outcomes: &mut [F],
+) {
+    let ways = params.ways as usize;
+    for row in 0..params.rows as usize {
+        let logits = &logits[row * ways..(row + 1) * ways];
+        let label = labels[params.label_offset as usize + row] as usize;
+        let mut argmax = 0;
+        for way in 1..ways {
+            if logits[way] > logits[argmax] {
+                argmax = way;
+            }
+        }
+        let exponential = |way: usize| (logits[way] - logits[argmax]).exp();
+        // p_y − 1 is minus the sum of the others: no cancellation where p_y is close to one.
+        let others = (0..ways).filter(|&way| way != label).fold(F::ZERO, |sum, way| sum + exponential(way));
+        let total = others + exponential(label);
+        for way in 0..ways {
+            let share = if way == label { -others } else { exponential(way) };
+            d_logits[row * ways + way] = F::of(params.scale.into()) * share / total;
+        }
+        let at = 2 * (params.outcome_offset as usize + row);
+        outcomes[at] = total.ln() - (logits[label] - logits[argmax]);
+        outcomes[at + 1] = if argmax == label { F::ONE } else { F::ZERO };
+    }
+}
