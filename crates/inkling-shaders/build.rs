@@ -53,7 +53,7 @@ struct Kernel {
     workgroup_bytes: u32,
     params: Vec<(String, &'static str, u32)>,
     params_bytes: u32,
-    bindings: Vec<(String, bool)>,
+    bindings: Vec<(String, &'static str)>,
 }
 
 fn collect(root: &Path, folder: &str, files: &mut BTreeMap<String, String>, errors: &mut Vec<String>) {
@@ -140,14 +140,18 @@ fn reflect(path: &str, source: String, module: &Module) -> Result<Kernel, String
         match (variable.space, binding.binding) {
             (AddressSpace::Uniform, 0) => params = Some(reflect_params(module, inner)?),
             (AddressSpace::Storage { access }, index @ 1..=8) => {
-                bindings.insert(index, (name, access.contains(StorageAccess::STORE)));
+                let access = if access.contains(StorageAccess::STORE) { "Write" } else { "Read" };
+                bindings.insert(index, (name, access));
             }
-            _ => return Err(format!("{name}: binding 0 is the uniform Params, 1 to 8 are storage buffers")),
+            (AddressSpace::Uniform, index @ 1..=8) => {
+                bindings.insert(index, (name, "Uniform"));
+            }
+            _ => return Err(format!("{name}: binding 0 is the uniform Params, 1 to 8 are buffers")),
         }
     }
     let (params, params_bytes) = params.ok_or("no uniform Params at binding 0")?;
     if bindings.keys().copied().ne(1..=bindings.len() as u32) {
-        return Err("storage bindings must be numbered from 1 without gaps".into());
+        return Err("bindings must be numbered from 1 without gaps".into());
     }
     let stem = path.rsplit('/').next().and_then(|name| name.strip_suffix(".wgsl")).unwrap_or_default();
     Ok(Kernel {
@@ -239,8 +243,8 @@ fn generate_kernel(out: &mut String, kernel: &Kernel) -> std::fmt::Result {
         kernel.workgroup_size, kernel.workgroup_bytes
     )?;
     writeln!(out, "    params_bytes: {},\n    bindings: &[", kernel.params_bytes)?;
-    for (name, writable) in &kernel.bindings {
-        writeln!(out, "        crate::Binding {{ name: {name:?}, writable: {writable} }},")?;
+    for (name, access) in &kernel.bindings {
+        writeln!(out, "        crate::Binding {{ name: {name:?}, access: crate::Access::{access} }},")?;
     }
     writeln!(out, "    ],\n}};\n}}\n")
 }

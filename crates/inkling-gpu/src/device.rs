@@ -214,7 +214,10 @@ impl Gpu {
     /// [`GpuError::TooLarge`], and [`GpuError::OutOfMemory`] where the device says so at once (a
     /// browser says so with the next submission).
     pub fn buffer(&self, category: Category, name: &str, bytes: u64) -> Result<Buffer, GpuError> {
-        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        let usage = wgpu::BufferUsages::STORAGE
+            | wgpu::BufferUsages::UNIFORM
+            | wgpu::BufferUsages::COPY_SRC
+            | wgpu::BufferUsages::COPY_DST;
         let bytes = storage_bytes(bytes);
         let limit = self.max_binding_bytes();
         if bytes > limit {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use inkling_shaders::Shader;
+use inkling_shaders::{Access, Shader};
 
 /// A compiled kernel and the layout of its bindings.
 #[derive(Debug)]
@@ -36,7 +36,12 @@ fn build(device: &wgpu::Device, shader: &'static Shader) -> Pipeline {
     };
     let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform, true, u64::from(shader.params_bytes))];
     for (index, binding) in (1..).zip(shader.bindings) {
-        entries.push(entry(index, wgpu::BufferBindingType::Storage { read_only: !binding.writable }, false, 0));
+        let ty = match binding.access {
+            Access::Read => wgpu::BufferBindingType::Storage { read_only: true },
+            Access::Write => wgpu::BufferBindingType::Storage { read_only: false },
+            Access::Uniform => wgpu::BufferBindingType::Uniform,
+        };
+        entries.push(entry(index, ty, false, 0));
     }
     let layout = device
         .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(shader.stem), entries: &entries });

@@ -19,17 +19,28 @@ pub struct Shader {
     pub workgroup_bytes: u32,
     /// Bytes of the uniform parameter struct at binding 0.
     pub params_bytes: u32,
-    /// The storage buffers, at bindings 1, 2, …
+    /// The buffers, at bindings 1, 2, …
     pub bindings: &'static [Binding],
 }
 
-/// A storage buffer of a shader.
+/// How a shader uses a buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// A storage buffer that is only read.
+    Read,
+    /// A storage buffer that is written, and perhaps read.
+    Write,
+    /// A uniform array: at most 64 KiB, cheap where all invocations read the same element.
+    Uniform,
+}
+
+/// A buffer of a shader.
 #[derive(Clone, Copy, Debug)]
 pub struct Binding {
     /// The variable's name.
     pub name: &'static str,
-    /// Whether the shader may write to it.
-    pub writable: bool,
+    /// How the shader uses it.
+    pub access: Access,
 }
 
 /// A kernel's uniform parameters.
@@ -44,7 +55,7 @@ pub trait Params {
     fn bytes(&self) -> impl AsRef<[u8]>;
 }
 
-/// A kernel's storage buffers, in the order of their bindings.
+/// A kernel's buffers, in the order of their bindings.
 pub trait Buffers<B> {
     /// The parameters that belong to the same kernel.
     type Params: Params;
