@@ -1,6 +1,24 @@
 //! Configuration, the run loop, evaluation, checkpoints and run folders.
+//!
+//! A run is described by a [`config::RunConfig`], says what it does through [`events::Event`] and
+//! leaves its results in a [`run_folder::RunFolder`].
 
+mod atomic;
+pub mod checkpoint;
 pub mod config;
+pub mod curves;
+pub mod error;
+pub mod events;
 mod hex;
+pub mod metrics;
+pub mod model_card;
+pub mod plot;
 pub mod presets;
+pub mod report;
+pub mod run_folder;
+pub mod table;
+pub mod tensor_file;
+pub mod tensorboard;
 pub mod units;
+
+pub use atomic::write_atomically;

@@ -1,0 +1,136 @@
+//! The plot of a run: loss and accuracy over the steps, each as raw values behind a smoothed
+//! line, and the validations with their confidence band.
+
+use crate::metrics::MetricsRow;
+use crate::plot::{Plot, PlotError, Series, render};
+
+/// More points than this are beyond what a screen shows and only make the file large.
+const MOST_POINTS: usize = 1000;
+
+/// The share of the run over which the smoothing averages.
+const SMOOTHED_SHARE: f64 = 0.05;
+
+/// Draws the rows of `metrics.csv` as SVG.
+///
+/// # Errors
+/// When the drawing library fails.
+pub fn draw(rows: &[MetricsRow]) -> Result<String, PlotError> {
+    let loss: Vec<(f64, f64)> = rows.iter().map(|r| (r.step as f64, r.loss.into())).collect();
+    let accuracy: Vec<(f64, f64)> = rows.iter().map(|r| (r.step as f64, f64::from(r.accuracy) * 100.0)).collect();
+    let validations: Vec<(f64, f64, f64)> = rows
+        .iter()
+        .filter_map(|r| {
+            let half = r.validation_interval.unwrap_or(0.0);
+            Some((r.step as f64, f64::from(r.validation_accuracy?) * 100.0, f64::from(half) * 100.0))
+        })
+        .collect();
+    let mut loss_series = raw_and_smoothed(&loss, "training loss", 0);
+    let validation_loss: Vec<(f64, f64)> =
+        rows.iter().filter_map(|r| Some((r.step as f64, r.validation_loss?.into()))).collect();
+    if !validation_loss.is_empty() {
+        loss_series.push(Series {
+            name: Some("validation loss".to_owned()),
+            points: validation_loss,
+            color: 1,
+            markers: true,
+            ..Series::default()
+        });
+    }
+    let mut accuracy_series = raw_and_smoothed(&accuracy, "training accuracy", 0);
+    if !validations.is_empty() {
+        accuracy_series.push(Series {
+            name: Some("validation accuracy, 95 % interval".to_owned()),
+            points: validations.iter().map(|v| (v.0, v.1)).collect(),
+            band: validations.iter().map(|v| (v.1 - v.2, v.1 + v.2)).collect(),
+            color: 1,
+            markers: true,
+            ..Series::default()
+        });
+    }
+    render(&[
+        Plot {
+            title: "Query loss".to_owned(),
+            x_label: "step".to_owned(),
+            y_label: "cross-entropy".to_owned(),
+            series: loss_series,
+            ..Plot::default()
+        },
+        Plot {
+            title: "Query accuracy".to_owned(),
+            x_label: "step".to_owned(),
+            y_label: "%".to_owned(),
+            series: accuracy_series,
+            ..Plot::default()
+        },
+    ])
+}
+
+fn raw_and_smoothed(points: &[(f64, f64)], name: &str, color: usize) -> Vec<Series> {
+    vec![
+        Series { points: thinned(points), color, faint: true, ..Series::default() },
+        Series { name: Some(name.to_owned()), points: thinned(&smoothed(points)), color, ..Series::default() },
+    ]
+}
+
+/// An exponential moving average whose start is not biased towards zero; it passes over values
+/// that are not finite.
+fn smoothed(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let span = (points.len() as f64 * SMOOTHED_SHARE).max(1.0);
+    let decay = 1.0 - 1.0 / span;
+    let (mut sum, mut weight) = (0.0, 0.0);
+    points
+        .iter()
+        .filter(|point| point.1.is_finite())
+        .map(|(x, y)| {
+            sum = decay * sum + y;
+            weight = decay * weight + 1.0;
+            (*x, sum / weight)
+        })
+        .collect()
+}
+
+/// Means of equal stretches, when there are more points than can be seen.
+fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let stretch = points.len().div_ceil(MOST_POINTS).max(1);
+    points
+        .chunks(stretch)
+        .map(|chunk| {
+            let count = chunk.len() as f64;
+            let sum = chunk.iter().fold((0.0, 0.0), |sum, p| (sum.0 + p.0, sum.1 + p.1));
+            (sum.0 / count, sum.1 / count)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn smoothing_keeps_a_constant_and_passes_over_gaps() {
+        let points: Vec<(f64, f64)> = (0..100).map(|i| (f64::from(i), if i == 50 { f64::NAN } else { 3.0 })).collect();
+        let smooth = smoothed(&points);
+        assert_eq!(smooth.len(), 99);
+        // Sums of equal terms divided by their weight: rounding only.
+        assert!(smooth.iter().all(|p| (p.1 - 3.0).abs() < 1e-12));
+    }
+
+    #[test]
+    fn long_runs_are_thinned_to_means() {
+        let points: Vec<(f64, f64)> = (0..4000).map(|i| (f64::from(i), f64::from(i))).collect();
+        let thin = thinned(&points);
+        assert_eq!(thin.len(), 1000);
+        assert_eq!(thin[0], (1.5, 1.5));
+        assert!(thinned(&[]).is_empty());
+    }
+
+    #[test]
+    fn empty_and_short_runs_draw() {
+        for count in [0, 1, 2] {
+            let rows: Vec<MetricsRow> = (1..=count)
+                .map(|step| MetricsRow { step, validation_accuracy: Some(0.5), ..MetricsRow::default() })
+                .collect();
+            assert!(draw(&rows).unwrap().starts_with("<svg"));
+        }
+    }
+}

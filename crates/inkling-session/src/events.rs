@@ -1,0 +1,158 @@
+//! What a run says while it goes on. The run loop emits these; the command line and the window
+//! show them. Each is one JSON object with the key `event`.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+/// The bytes of one category of buffers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CategoryBytes {
+    /// The category, such as `activations` or `parameters`.
+    pub category: String,
+    /// Its bytes at the peak.
+    pub bytes: u64,
+}
+
+/// What one optimiser step measured.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct StepMetrics {
+    /// The step, from one.
+    pub step: u64,
+    /// Training episodes seen so far.
+    pub episodes: u64,
+    /// Mean query cross-entropy.
+    pub loss: f32,
+    /// Mean query accuracy, `0..=1`.
+    pub accuracy: f32,
+    /// The learning rate of the step.
+    pub learning_rate: f64,
+    /// The gradient's norm before clipping, where it is computed.
+    pub gradient_norm: Option<f32>,
+    /// Training episodes per second, averaged over the last steps.
+    pub episodes_per_second: f64,
+    /// Bytes of GPU buffers alive.
+    pub bytes_in_use: u64,
+    /// The most bytes alive so far.
+    pub bytes_peak: u64,
+}
+
+/// The outcome of a set of fixed episodes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Evaluation {
+    /// How many episodes.
+    pub episodes: u32,
+    /// Mean query cross-entropy.
+    pub loss: f32,
+    /// Mean accuracy, `0..=1`.
+    pub accuracy: f32,
+    /// Half the width of the 95 % confidence interval of the accuracy, 1.96·s/√n.
+    pub interval: f32,
+}
+
+/// Why a run ended without an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// All steps are done.
+    Completed,
+    /// The user asked for it; a checkpoint is written.
+    Interrupted,
+    /// `training.time_limit` has passed; a checkpoint is written.
+    TimeLimit,
+}
+
+/// One message of a run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The memory plan, before anything is allocated.
+    Planned {
+        /// The planned peak.
+        bytes: u64,
+        /// What it consists of.
+        by_category: Vec<CategoryBytes>,
+    },
+    /// Training begins.
+    Started {
+        /// The run folder.
+        run: PathBuf,
+        /// The adapter's name and backend.
+        adapter: String,
+        /// Steps already done, zero for a new run.
+        first_step: u64,
+        /// Steps to reach.
+        steps: u64,
+    },
+    /// A step is done.
+    Step(StepMetrics),
+    /// A validation is done.
+    Validation {
+        /// The step after which it took place.
+        step: u64,
+        /// Its outcome.
+        #[serde(flatten)]
+        evaluation: Evaluation,
+        /// Whether no earlier validation was better.
+        best: bool,
+    },
+    /// A checkpoint is on the disk.
+    Checkpoint {
+        /// Its folder.
+        path: PathBuf,
+        /// Its step.
+        step: u64,
+    },
+    /// Something that the user should know and that stops nothing.
+    Warning {
+        /// What.
+        message: String,
+    },
+    /// An evaluation has done some of its episodes.
+    Evaluating {
+        /// Episodes done.
+        done: u32,
+        /// All episodes.
+        episodes: u32,
+        /// The mean accuracy so far.
+        accuracy: f32,
+    },
+    /// The run is over.
+    Finished {
+        /// The run folder.
+        run: PathBuf,
+        /// Why.
+        ending: Ending,
+        /// The last step done.
+        step: u64,
+        /// Seconds since it began or was resumed.
+        seconds: f64,
+    },
+}
+
+impl Event {
+    /// A warning.
+    pub fn warning(message: impl Into<String>) -> Self {
+        Self::Warning { message: message.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_event_is_one_object_with_its_name() {
+        let events = [
+            (Event::Step(StepMetrics::default()), "step"),
+            (Event::warning("w"), "warning"),
+            (Event::Validation { step: 3, evaluation: Evaluation::default(), best: true }, "validation"),
+            (Event::Planned { bytes: 1, by_category: vec![] }, "planned"),
+            (Event::Finished { run: "r".into(), ending: Ending::TimeLimit, step: 1, seconds: 0.5 }, "finished"),
+        ];
+        for (event, name) in events {
+            let json = serde_json::to_value(&event).unwrap();
+            assert_eq!(json["event"], name);
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! The two logs of a run. `metrics.csv` holds only what the configuration determines, so that a
+//! resumed run repeats an uninterrupted one to the bit; `timing.csv` holds what the machine and
+//! the hour determine. Rows are appended whole; a kill may leave half a line, which resuming
+//! removes together with the rows past the checkpoint.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::atomic::write_atomically;
+use crate::error::RunError;
+
+/// One row of `metrics.csv`: one optimiser step. Floats are printed so that they read back exactly.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MetricsRow {
+    /// The optimiser step, from one.
+    pub step: u64,
+    /// Training episodes seen so far.
+    pub episodes: u64,
+    /// Mean query cross-entropy of the step's episodes.
+    pub loss: f32,
+    /// Mean query accuracy of the step's episodes, `0..=1`.
+    pub accuracy: f32,
+    /// The learning rate of the step.
+    pub learning_rate: f64,
+    /// The gradient's Euclidean norm before clipping; absent where it is not computed.
+    pub gradient_norm: Option<f32>,
+    /// Mean loss of the validation after this step, where there was one.
+    pub validation_loss: Option<f32>,
+    /// Mean accuracy of that validation.
+    pub validation_accuracy: Option<f32>,
+    /// Half the width of its 95 % confidence interval.
+    pub validation_interval: Option<f32>,
+}
+
+/// One row of `timing.csv`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TimingRow {
+    /// The optimiser step, from one.
+    pub step: u64,
+    /// The wall clock at the end of the step, in seconds since 1970.
+    pub unix_seconds: f64,
+    /// Seconds that this step took, without validation and checkpoints.
+    pub step_seconds: f64,
+    /// Training episodes per second, averaged over the last steps.
+    pub episodes_per_second: f64,
+    /// Bytes of GPU buffers alive at the end of the step.
+    pub bytes_in_use: u64,
+    /// The most bytes alive so far.
+    pub bytes_peak: u64,
+}
+
+/// A kind of row that a [`CsvLog`] holds.
+pub trait LogRow: Serialize + DeserializeOwned {
+    /// The header, in the order of the fields.
+    const HEADER: &'static str;
+    /// The step that the row belongs to.
+    fn step(&self) -> u64;
+}
+
+impl LogRow for MetricsRow {
+    const HEADER: &'static str = "step,episodes,loss,accuracy,learning_rate,gradient_norm,validation_loss,validation_accuracy,validation_interval";
+    fn step(&self) -> u64 {
+        self.step
+    }
+}
+
+impl LogRow for TimingRow {
+    const HEADER: &'static str = "step,unix_seconds,step_seconds,episodes_per_second,bytes_in_use,bytes_peak";
+    fn step(&self) -> u64 {
+        self.step
+    }
+}
+
+/// A CSV file that grows by one row per step.
+#[derive(Debug)]
+pub struct CsvLog<R> {
+    path: PathBuf,
+    file: File,
+    row: std::marker::PhantomData<R>,
+}
+
+impl<R: LogRow> CsvLog<R> {
+    /// A new log with nothing but its header.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn create(path: &Path) -> Result<Self, RunError> {
+        write_atomically(path, format!("{}\n", R::HEADER).as_bytes())?;
+        Self::open(path)
+    }
+
+    /// Cuts the log back to the rows up to `step` and continues it. Returns the last step that
+    /// it holds then, zero when it is empty. A log that is missing is begun anew.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written, or has another header.
+    pub fn resume(path: &Path, step: u64) -> Result<(Self, u64), RunError> {
+        let (kept, last) = match std::fs::read(path) {
+            Ok(bytes) => kept_rows::<R>(path, &String::from_utf8_lossy(&bytes), step)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => (format!("{}\n", R::HEADER), 0),
+            Err(error) => return Err(RunError::io("read", path)(error)),
+        };
+        write_atomically(path, kept.as_bytes())?;
+        Ok((Self::open(path)?, last))
+    }
+
+    fn open(path: &Path) -> Result<Self, RunError> {
+        let file = OpenOptions::new().append(true).open(path).map_err(RunError::io("open", path))?;
+        Ok(Self { path: path.to_owned(), file, row: std::marker::PhantomData })
+    }
+
+    /// Appends a row.
+    ///
+    /// # Errors
+    /// When it cannot be written; what was written of it is taken back then.
+    pub fn append(&mut self, row: &R) -> Result<(), RunError> {
+        let line = line_of(row).map_err(|reason| RunError::corrupt(&self.path, reason))?;
+        let length = self.file.metadata().map(|metadata| metadata.len());
+        self.file.write_all(line.as_bytes()).map_err(|error| {
+            if let Ok(length) = length {
+                let _ = self.file.set_len(length);
+            }
+            RunError::io("write", &self.path)(error)
+        })
+    }
+
+    /// Waits until all rows are on the disk.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn sync(&self) -> Result<(), RunError> {
+        self.file.sync_data().map_err(RunError::io("write", &self.path))
+    }
+}
+
+fn line_of<R: LogRow>(row: &R) -> Result<String, String> {
+    let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+    writer.serialize(row).map_err(|error| error.to_string())?;
+    let bytes = writer.into_inner().map_err(|error| error.to_string())?;
+    String::from_utf8(bytes).map_err(|error| error.to_string())
+}
+
+fn row_of<R: LogRow>(line: &str) -> Option<R> {
+    csv::ReaderBuilder::new().has_headers(false).from_reader(line.as_bytes()).deserialize().next()?.ok()
+}
+
+/// The header and the whole rows up to `step`, byte for byte, and the last of their steps.
+fn kept_rows<R: LogRow>(path: &Path, text: &str, step: u64) -> Result<(String, u64), RunError> {
+    let mut lines = text.split_inclusive('\n');
+    let header = lines.next().unwrap_or_default();
+    if header.trim_end() != R::HEADER {
+        return Err(RunError::corrupt(
+            path,
+            "its header is not the one that this version writes; move the file away to continue without its rows",
+        ));
+    }
+    let mut kept = format!("{}\n", R::HEADER);
+    let mut last = 0;
+    for line in lines {
+        match row_of::<R>(line) {
+            Some(row) if line.ends_with('\n') && row.step() <= step => {
+                kept.push_str(line);
+                last = row.step();
+            }
+            _ => break,
+        }
+    }
+    Ok((kept, last))
+}
+
+/// All whole rows of a log.
+///
+/// # Errors
+/// When the file cannot be read or has another header.
+pub fn read_log<R: LogRow>(path: &Path) -> Result<Vec<R>, RunError> {
+    let bytes = std::fs::read(path).map_err(RunError::io("read", path))?;
+    let (kept, _) = kept_rows::<R>(path, &String::from_utf8_lossy(&bytes), u64::MAX)?;
+    Ok(kept.lines().skip(1).filter_map(row_of).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn row(step: u64) -> MetricsRow {
+        MetricsRow {
+            step,
+            episodes: step * 4,
+            loss: 1.0 / step as f32,
+            accuracy: 0.1,
+            learning_rate: 1e-3 / 3.0,
+            validation_accuracy: (step % 2 == 0).then_some(f32::MIN_POSITIVE),
+            ..MetricsRow::default()
+        }
+    }
+
+    #[test]
+    fn headers_are_the_fields() {
+        fn check<R: LogRow + Default>() {
+            let mut writer = csv::Writer::from_writer(Vec::new());
+            writer.serialize(R::default()).unwrap();
+            let text = String::from_utf8(writer.into_inner().unwrap()).unwrap();
+            assert_eq!(text.lines().next(), Some(R::HEADER));
+        }
+        check::<MetricsRow>();
+        check::<TimingRow>();
+    }
+
+    #[test]
+    fn resuming_cuts_later_rows_and_half_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let (whole, cut) = (folder.path().join("a.csv"), folder.path().join("b.csv"));
+        let mut log = CsvLog::create(&whole).unwrap();
+        (1..=9).for_each(|step| log.append(&row(step)).unwrap());
+        let mut log = CsvLog::create(&cut).unwrap();
+        (1..=7).for_each(|step| log.append(&row(step)).unwrap());
+        log.file.write_all(b"8,32,0.1").unwrap();
+        drop(log);
+        let (mut log, last) = CsvLog::<MetricsRow>::resume(&cut, 5).unwrap();
+        assert_eq!(last, 5);
+        (6..=9).for_each(|step| log.append(&row(step)).unwrap());
+        assert_eq!(std::fs::read(&whole).unwrap(), std::fs::read(&cut).unwrap());
+        let rows: Vec<MetricsRow> = read_log(&cut).unwrap();
+        assert_eq!(rows, (1..=9).map(row).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_half_line_at_the_checkpoints_own_step_is_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        let mut log = CsvLog::create(&path).unwrap();
+        log.append(&row(1)).unwrap();
+        let line = line_of(&row(2)).unwrap();
+        log.file.write_all(line.trim_end().as_bytes()).unwrap();
+        assert_eq!(CsvLog::<MetricsRow>::resume(&path, 2).unwrap().1, 1);
+    }
+
+    #[test]
+    fn other_headers_are_refused_and_missing_logs_begun() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        assert_eq!(CsvLog::<MetricsRow>::resume(&path, 3).unwrap().1, 0);
+        std::fs::write(&path, "step,loss\n1,2\n").unwrap();
+        assert!(CsvLog::<MetricsRow>::resume(&path, 3).is_err());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_an_error_with_a_remedy() {
+        let mut log = CsvLog::<MetricsRow>::open(Path::new("/dev/full")).unwrap();
+        let text = log.append(&row(1)).unwrap_err().to_string();
+        assert!(text.contains("/dev/full") && text.contains("free some space"), "{text}");
+    }
+
+    proptest! {
+        #[test]
+        fn floats_read_back_exactly(bits: u32, rate: f64, norm: Option<f32>) {
+            let loss = f32::from_bits(bits);
+            let row = MetricsRow { step: 1, loss, learning_rate: rate, gradient_norm: norm, ..MetricsRow::default() };
+            let back: MetricsRow = row_of(&line_of(&row).unwrap()).unwrap();
+            prop_assert!(back.loss.to_bits() == loss.to_bits() || (loss.is_nan() && back.loss.is_nan()));
+            prop_assert_eq!(back.learning_rate.to_bits(), rate.to_bits());
+            prop_assert_eq!(back.gradient_norm.map(f32::to_bits), norm.map(f32::to_bits));
+        }
+
+        #[test]
+        fn damaged_logs_never_panic(text in "[0-9a-z,.\n\"-]{0,80}") {
+            let all = format!("{}\n{text}", TimingRow::HEADER);
+            let _ = kept_rows::<TimingRow>(Path::new("x"), &all, 5);
+        }
+    }
+}

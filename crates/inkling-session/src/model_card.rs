@@ -1,0 +1,120 @@
+//! What a file of weights says about itself, so that `inkling adapt --model FILE` needs nothing
+//! else: the network, the head, the shape and the normalisation of its images.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{HeadConfig, ModelConfig};
+
+/// The version of the card's fields.
+const FORMAT: u32 = 1;
+
+/// The self-description of a model, stored as JSON in the metadata of its safetensors file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelCard {
+    format: u32,
+    /// The network.
+    pub model: ModelConfig,
+    /// The head.
+    pub head: HeadConfig,
+    /// Channels, height and width of the images it takes.
+    pub image_shape: [u32; 3],
+    /// Mean per channel that pixels, scaled to `0..=1`, are normalised with.
+    pub mean: Vec<f32>,
+    /// Standard deviation per channel.
+    pub std: Vec<f32>,
+    /// The data specification it was trained on.
+    pub trained_on: String,
+    /// The optimiser step it stems from.
+    pub step: u64,
+}
+
+impl ModelCard {
+    /// A card of the present format.
+    pub fn new(
+        model: ModelConfig,
+        head: HeadConfig,
+        image_shape: [u32; 3],
+        mean: Vec<f32>,
+        std: Vec<f32>,
+        trained_on: String,
+        step: u64,
+    ) -> Self {
+        Self { format: FORMAT, model, head, image_shape, mean, std, trained_on, step }
+    }
+
+    /// The card as JSON.
+    ///
+    /// # Errors
+    /// With the serialiser's message.
+    pub fn to_json(&self) -> Result<String, String> {
+        serde_json::to_string(self).map_err(|error| error.to_string())
+    }
+
+    /// Reads a card from JSON.
+    ///
+    /// # Errors
+    /// When it is no card, of another format, or when its numbers cannot belong to a model.
+    pub fn of_json(text: &str) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Version {
+            format: u32,
+        }
+        let wrong =
+            |error: serde_json::Error| format!("its model card cannot be read ({error}); export the model again");
+        let version: Version = serde_json::from_str(text).map_err(wrong)?;
+        if version.format != FORMAT {
+            return Err(format!(
+                "its model card has format {}, and this program reads format {FORMAT}; use the version of Inkling that wrote it",
+                version.format
+            ));
+        }
+        let card: Self = serde_json::from_str(text).map_err(wrong)?;
+        let channels = card.image_shape.first().copied().unwrap_or_default() as usize;
+        let usable = card.image_shape.iter().all(|size| (1..=65_536).contains(size))
+            && card.mean.len() == channels
+            && card.std.len() == channels
+            && card.mean.iter().all(|mean| mean.is_finite())
+            && card.std.iter().all(|std| std.is_finite() && *std > 0.0);
+        if usable {
+            Ok(card)
+        } else {
+            Err("its model card describes images that cannot be; export the model again".to_owned())
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn example() -> Self {
+        Self::new(
+            ModelConfig::default(),
+            HeadConfig::default(),
+            [1, 28, 28],
+            vec![0.1],
+            vec![0.3],
+            "glyphs".to_owned(),
+            100,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cards_read_back_and_refuse_nonsense() {
+        let json = ModelCard::example().to_json().unwrap();
+        assert_eq!(ModelCard::of_json(&json).unwrap(), ModelCard::example());
+        for (from, to) in [
+            ("\"format\":1", "\"format\":2"),
+            ("[0.3]", "[0.0]"),
+            ("[0.1]", "[0.1,0.1]"),
+            ("[1,28,28]", "[1,0,28]"),
+            ("\"step\"", "\"stop\""),
+        ] {
+            let changed = json.replace(from, to);
+            assert_ne!(changed, json);
+            assert!(ModelCard::of_json(&changed).is_err(), "{changed}");
+        }
+    }
+}

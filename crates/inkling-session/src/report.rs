@@ -1,0 +1,143 @@
+//! The outputs of `inkling report estimators`: bias and root-mean-square error of the sampled
+//! estimators against the exact gradient, over the share H/N of the support that is
+//! back-propagated. The numbers come from the experiment; this module shows them.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::atomic::write_atomically;
+use crate::config::EstimatorKind;
+use crate::error::RunError;
+use crate::plot::{Plot, PlotError, Scale, Series, render};
+use crate::table::Table;
+
+/// What many draws of one estimator with one H measured. All values are relative to the norm of
+/// the exact gradient.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EstimatorPoint {
+    /// The estimator.
+    pub estimator: EstimatorKind,
+    /// Support images H back-propagated.
+    pub h: u32,
+    /// All support images N.
+    pub support: u32,
+    /// How many draws.
+    pub draws: u32,
+    /// ‖mean of the draws − exact‖ / ‖exact‖.
+    pub bias: f64,
+    /// The size that `bias` has from sampling alone: the root-mean-square error of the mean of
+    /// this many draws of an unbiased estimator with the same variance.
+    pub bias_standard_error: f64,
+    /// √(mean of ‖draw − exact‖²) / ‖exact‖.
+    pub rmse: f64,
+}
+
+impl EstimatorPoint {
+    /// H/N.
+    pub fn share(&self) -> f64 {
+        f64::from(self.h) / f64::from(self.support.max(1))
+    }
+
+    fn name(&self) -> &'static str {
+        match self.estimator {
+            EstimatorKind::Full => "full",
+            EstimatorKind::Chunked => "chunked",
+            EstimatorKind::Lite => "lite",
+            EstimatorKind::Subsampled => "subsampled",
+        }
+    }
+}
+
+/// The points as a table, in the order given.
+pub fn table(points: &[EstimatorPoint]) -> Table {
+    let mut table = Table::new(["estimator", "h", "n", "h/n", "draws", "bias", "bias s.e.", "bias/s.e.", "rmse"]);
+    for point in points {
+        let ratio = if point.bias_standard_error > 0.0 {
+            format!("{:.2}", point.bias / point.bias_standard_error)
+        } else {
+            "-".to_owned()
+        };
+        table.row([
+            point.name().to_owned(),
+            point.h.to_string(),
+            point.support.to_string(),
+            format!("{:.2}", point.share()),
+            point.draws.to_string(),
+            format!("{:.4}", point.bias),
+            format!("{:.4}", point.bias_standard_error),
+            ratio,
+            format!("{:.4}", point.rmse),
+        ]);
+    }
+    table
+}
+
+/// The points as CSV with every digit.
+///
+/// # Errors
+/// With the serialiser's message.
+pub fn csv(points: &[EstimatorPoint]) -> Result<String, String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for point in points {
+        writer.serialize(point).map_err(|error| error.to_string())?;
+    }
+    let bytes = writer.into_inner().map_err(|error| error.to_string())?;
+    String::from_utf8(bytes).map_err(|error| error.to_string())
+}
+
+/// Two panels over H/N: the bias with the band that sampling alone explains (two standard
+/// errors), and the root-mean-square error.
+///
+/// # Errors
+/// When the drawing library fails.
+pub fn svg(points: &[EstimatorPoint]) -> Result<String, PlotError> {
+    let panel = |title: &str, y_label: &str, y: fn(&EstimatorPoint) -> f64, band: bool| {
+        let mut series = Vec::new();
+        for (color, kind) in [EstimatorKind::Lite, EstimatorKind::Subsampled].into_iter().enumerate() {
+            let mine: Vec<&EstimatorPoint> = points.iter().filter(|p| p.estimator == kind).collect();
+            let Some(first) = mine.first() else { continue };
+            if band {
+                series.push(Series {
+                    points: mine.iter().map(|p| (p.share(), 2.0 * p.bias_standard_error)).collect(),
+                    band: mine.iter().map(|p| (0.0, 2.0 * p.bias_standard_error)).collect(),
+                    color,
+                    faint: true,
+                    ..Series::default()
+                });
+            }
+            series.push(Series {
+                name: Some(first.name().to_owned()),
+                points: mine.iter().map(|p| (p.share(), y(p))).collect(),
+                color,
+                markers: true,
+                ..Series::default()
+            });
+        }
+        Plot {
+            title: title.to_owned(),
+            x_label: "H/N".to_owned(),
+            y_label: y_label.to_owned(),
+            y_scale: Scale::Logarithmic,
+            series,
+            ..Plot::default()
+        }
+    };
+    render(&[
+        panel("Bias, and what sampling alone explains (shaded)", "‖bias‖ / ‖gradient‖", |p| p.bias, true),
+        panel("Root-mean-square error", "RMSE / ‖gradient‖", |p| p.rmse, false),
+    ])
+}
+
+/// Writes `estimators.csv` and `estimators.svg` into `folder`, which is created where missing.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write(folder: &Path, points: &[EstimatorPoint]) -> Result<(), RunError> {
+    std::fs::create_dir_all(folder).map_err(RunError::io("create", folder))?;
+    let (csv_path, svg_path) = (folder.join("estimators.csv"), folder.join("estimators.svg"));
+    let csv = csv(points).map_err(|reason| RunError::corrupt(&csv_path, reason))?;
+    let svg = svg(points).map_err(|error| RunError::corrupt(&svg_path, error))?;
+    write_atomically(&csv_path, csv.as_bytes())?;
+    write_atomically(&svg_path, svg.as_bytes())
+}

@@ -1,0 +1,253 @@
+//! Tensors by name in safetensors files, with the model card that makes a file of weights say
+//! what network it belongs to. Names and shapes are PyTorch's.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, SafeTensorError, TensorView};
+
+use crate::atomic::write_atomically;
+use crate::error::RunError;
+use crate::model_card::ModelCard;
+
+/// The one key of `__metadata__` that holds the model card. One key, because the library stores
+/// the metadata in no fixed order and the same weights shall give the same bytes.
+const CARD_KEY: &str = "inkling";
+
+/// The values of a tensor, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TensorValues {
+    /// 32-bit floats.
+    F32(Vec<f32>),
+    /// 32-bit integers; 64-bit ones in a file read as these.
+    I32(Vec<i32>),
+}
+
+/// One tensor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    shape: Vec<usize>,
+    values: TensorValues,
+}
+
+impl Tensor {
+    /// A tensor of floats; none when the shape does not hold exactly these values.
+    pub fn f32(shape: Vec<usize>, values: Vec<f32>) -> Option<Self> {
+        (count(&shape) == Some(values.len())).then_some(Self { shape, values: TensorValues::F32(values) })
+    }
+
+    /// A tensor of integers; none when the shape does not hold exactly these values.
+    pub fn i32(shape: Vec<usize>, values: Vec<i32>) -> Option<Self> {
+        (count(&shape) == Some(values.len())).then_some(Self { shape, values: TensorValues::I32(values) })
+    }
+
+    /// The shape, outermost dimension first.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The values.
+    pub fn values(&self) -> &TensorValues {
+        &self.values
+    }
+
+    /// The values when they are floats.
+    pub fn as_f32(&self) -> Option<&[f32]> {
+        match &self.values {
+            TensorValues::F32(values) => Some(values),
+            TensorValues::I32(_) => None,
+        }
+    }
+
+    /// The values when they are integers.
+    pub fn as_i32(&self) -> Option<&[i32]> {
+        match &self.values {
+            TensorValues::I32(values) => Some(values),
+            TensorValues::F32(_) => None,
+        }
+    }
+
+    fn bytes(&self) -> (Dtype, Vec<u8>) {
+        match &self.values {
+            TensorValues::F32(values) => (Dtype::F32, values.iter().flat_map(|v| v.to_le_bytes()).collect()),
+            TensorValues::I32(values) => (Dtype::I32, values.iter().flat_map(|v| v.to_le_bytes()).collect()),
+        }
+    }
+
+    fn of_view(view: &TensorView<'_>) -> Result<Self, String> {
+        let values = match view.dtype() {
+            Dtype::F32 => TensorValues::F32(words(view.data()).map(f32::from_le_bytes).collect()),
+            Dtype::I32 => TensorValues::I32(words(view.data()).map(i32::from_le_bytes).collect()),
+            Dtype::I64 => TensorValues::I32(
+                words(view.data())
+                    .map(|word| i32::try_from(i64::from_le_bytes(word)))
+                    .collect::<Result<_, _>>()
+                    .map_err(|_| "holds integers beyond 32 bits".to_owned())?,
+            ),
+            other => {
+                return Err(format!("is of type {other}; store floats as F32 and integers as I32"));
+            }
+        };
+        Ok(Self { shape: view.shape().to_vec(), values })
+    }
+}
+
+fn count(shape: &[usize]) -> Option<usize> {
+    shape.iter().try_fold(1usize, |product, size| product.checked_mul(*size))
+}
+
+fn words<const SIZE: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; SIZE]> + '_ {
+    bytes.as_chunks::<SIZE>().0.iter().copied()
+}
+
+/// The contents of a safetensors file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TensorFile {
+    /// The tensors by name.
+    pub tensors: BTreeMap<String, Tensor>,
+    /// What network the weights belong to; none for files that are no weights of ours.
+    pub card: Option<ModelCard>,
+}
+
+impl TensorFile {
+    /// The bytes of the file: the same contents give the same bytes.
+    ///
+    /// # Errors
+    /// With the library's message, which only names or sizes beyond all measure bring about.
+    pub fn encode(&self) -> Result<Vec<u8>, String> {
+        let bytes: Vec<(&String, &Tensor, (Dtype, Vec<u8>))> =
+            self.tensors.iter().map(|(name, tensor)| (name, tensor, tensor.bytes())).collect();
+        let views = bytes
+            .iter()
+            .map(|(name, tensor, (dtype, data))| {
+                TensorView::new(*dtype, tensor.shape.clone(), data).map(|view| (*name, view))
+            })
+            .collect::<Result<Vec<_>, SafeTensorError>>()
+            .map_err(|error| error.to_string())?;
+        let metadata = match &self.card {
+            Some(card) => Some(HashMap::from([(CARD_KEY.to_owned(), card.to_json()?)])),
+            None => None,
+        };
+        safetensors::serialize(views, metadata).map_err(|error| error.to_string())
+    }
+
+    /// Reads the bytes of a file.
+    ///
+    /// # Errors
+    /// With what is wrong: truncated, not safetensors, a type that is not supported, a model card
+    /// of another version.
+    pub fn decode(bytes: &[u8]) -> Result<Self, String> {
+        let no_safetensors =
+            |error: SafeTensorError| format!("it is no whole safetensors file ({error}); write or copy it again");
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(no_safetensors)?;
+        let card = header
+            .metadata()
+            .as_ref()
+            .and_then(|metadata| metadata.get(CARD_KEY))
+            .map(|text| ModelCard::of_json(text))
+            .transpose()?;
+        let mut tensors = BTreeMap::new();
+        for (name, view) in SafeTensors::deserialize(bytes).map_err(no_safetensors)?.iter() {
+            let tensor = Tensor::of_view(&view).map_err(|reason| format!("tensor \"{name}\" {reason}"))?;
+            tensors.insert(name.to_owned(), tensor);
+        }
+        Ok(Self { tensors, card })
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, or as for [`TensorFile::decode`].
+    pub fn read(path: &Path) -> Result<Self, RunError> {
+        let bytes = std::fs::read(path).map_err(RunError::io("read", path))?;
+        Self::decode(&bytes).map_err(|reason| RunError::corrupt(path, reason))
+    }
+
+    /// Writes a file, whole or not at all.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn write(&self, path: &Path) -> Result<(), RunError> {
+        let bytes = self.encode().map_err(|reason| RunError::corrupt(path, reason))?;
+        write_atomically(path, &bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn example() -> TensorFile {
+        TensorFile {
+            tensors: BTreeMap::from([
+                ("b.weight".to_owned(), Tensor::f32(vec![2, 3], vec![0.0, -1.5, 2.0, f32::MIN, 1e-40, 7.0]).unwrap()),
+                ("a.bias".to_owned(), Tensor::f32(vec![1], vec![0.25]).unwrap()),
+                ("labels".to_owned(), Tensor::i32(vec![2], vec![-1, 4]).unwrap()),
+                ("none".to_owned(), Tensor::f32(vec![0, 4], vec![]).unwrap()),
+            ]),
+            card: Some(ModelCard::example()),
+        }
+    }
+
+    #[test]
+    fn files_read_back_with_their_card() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights.safetensors");
+        example().write(&path).unwrap();
+        assert_eq!(TensorFile::read(&path).unwrap(), example());
+        assert_eq!(example().encode().unwrap(), std::fs::read(&path).unwrap());
+    }
+
+    #[test]
+    fn shapes_must_hold_their_values() {
+        assert!(Tensor::f32(vec![2, 2], vec![0.0; 3]).is_none());
+        assert!(Tensor::i32(vec![usize::MAX, 2], vec![]).is_none());
+    }
+
+    #[test]
+    fn other_types_are_read_or_refused_with_the_name() {
+        let labels: Vec<u8> = [3i64, -2].iter().flat_map(|v| v.to_le_bytes()).collect();
+        let view = TensorView::new(Dtype::I64, vec![2], &labels).unwrap();
+        let bytes = safetensors::serialize([("y", view)], None).unwrap();
+        assert_eq!(TensorFile::decode(&bytes).unwrap().tensors["y"].as_i32(), Some(&[3, -2][..]));
+
+        let view = TensorView::new(Dtype::F16, vec![8], &labels).unwrap();
+        let bytes = safetensors::serialize([("w", view)], None).unwrap();
+        let error = TensorFile::decode(&bytes).unwrap_err();
+        assert!(error.contains("tensor \"w\" is of type F16"), "{error}");
+    }
+
+    #[test]
+    fn every_truncation_is_refused() {
+        let bytes = example().encode().unwrap();
+        for length in 0..bytes.len() {
+            assert!(TensorFile::decode(&bytes[..length]).is_err(), "{length} bytes");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_files_never_panic(at in 0usize..2000, byte: u8, tail in proptest::collection::vec(any::<u8>(), 0..20)) {
+            let mut bytes = example().encode().unwrap();
+            let length = bytes.len();
+            bytes[at % length] = byte;
+            bytes.extend(tail);
+            let _ = TensorFile::decode(&bytes);
+        }
+
+        #[test]
+        fn headers_never_panic(header in "\\{(\"__metadata__\":\\{\"inkling\":\"\\PC{0,30}\"\\})?,?(\"w\":\\{\"dtype\":\"(F32|I64|X)\",\"shape\":\\[[0-9,]{0,12}\\],\"data_offsets\":\\[[0-9]{1,20},[0-9]{1,20}\\]\\})?\\}", data in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+            bytes.extend(header.as_bytes());
+            bytes.extend(data);
+            let _ = TensorFile::decode(&bytes);
+        }
+
+        #[test]
+        fn cards_never_panic(text in "\\PC{0,60}") {
+            let _ = ModelCard::of_json(&text);
+        }
+    }
+}
