@@ -1,0 +1,410 @@
+//! Normalisation, ReLU and max-pooling as one layer, forward and backward.
+//!
+//! Group, batch and frozen norm differ only in which values share a row of statistics: a row
+//! belongs to one set of images and one group of channels. Group norm's sets are single images;
+//! batch norm's set is the whole pass, its groups single channels; frozen norm reads its rows
+//! from the running statistics.
+
+use inkling_gpu::kernels::{
+    norm_backward_input, norm_backward_sums, norm_backward_weight, norm_combine, norm_combine_backward, norm_forward,
+    norm_moments, norm_running,
+};
+use inkling_gpu::{Buffer, GpuError, Recorder, Slice};
+
+use crate::NnError;
+use crate::layout::Layout;
+
+/// Stands for "all images share it" in kernels.
+const ALL: u32 = u32::MAX;
+/// PyTorch's default.
+const EPSILON: f32 = 1e-5;
+/// Pixels of one partial moment.
+const SEGMENT_PIXELS: u32 = 1024;
+/// Output cells of one partial sum of the backward pass.
+const SEGMENT_CELLS: u32 = 256;
+
+/// Invocations that reduce one row of partial sums together.
+const ROW_INVOCATIONS: u64 = 64;
+
+/// Which statistics normalise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Norm {
+    /// Those of each image and group of channels.
+    Group {
+        /// Groups; they divide the channels.
+        groups: u32,
+    },
+    /// Those of each channel over all images of a forward pass, biased variance.
+    Batch,
+    /// The running statistics.
+    Frozen,
+}
+
+impl Norm {
+    /// Whether the images of a pass influence each other.
+    pub fn couples_images(self) -> bool {
+        self == Norm::Batch
+    }
+}
+
+/// A layer: y = maxpool(relu(γ·(x − mean)·rstd + β)), pooling windows of 2 without padding.
+#[derive(Clone, Debug)]
+pub struct NormPool {
+    norm: Norm,
+    channels: u32,
+    in_size: [u32; 2],
+    out_size: [u32; 2],
+    weight_offset: u32,
+    bias_offset: u32,
+    mean_offset: u32,
+    variance_offset: u32,
+}
+
+/// One chunk's part of a pass through the layer.
+#[derive(Clone, Copy, Debug)]
+pub struct NormPart<'b> {
+    /// Images of the chunk.
+    pub images: u32,
+    /// Images of the pass before this chunk; not zero only where images are coupled, and then a
+    /// multiple of 32.
+    pub first: u32,
+    /// The layer's input for the chunk.
+    pub input: &'b Buffer,
+    /// Gradient of the layer's output, from `d_output_offset` elements on; backward only.
+    pub d_output: &'b Buffer,
+    /// See `d_output`.
+    pub d_output_offset: u32,
+    /// Gradient of the input; backward only.
+    pub d_input: &'b Buffer,
+}
+
+/// Scratch and parameters of a pass.
+#[derive(Clone, Copy, Debug)]
+pub struct NormContext<'b> {
+    /// Flat parameters.
+    pub parameters: &'b Buffer,
+    /// Statistics of the pass, [`NormPool::statistics_elements`].
+    pub statistics: &'b Buffer,
+    /// Partial sums, [`NormPool::partial_elements`] for all images of the pass.
+    pub partials: &'b Buffer,
+    /// Sums by row, [`NormPool::statistics_elements`].
+    pub row_sums: &'b Buffer,
+}
+
+impl NormPool {
+    /// Adds `weight`, `bias` to `layout` and `running_mean`, `running_var` to `running`.
+    ///
+    /// # Errors
+    /// [`NnError::Config`] when the groups do not divide the channels.
+    pub fn new(
+        layout: &mut Layout,
+        running: &mut Layout,
+        name: &str,
+        norm: Norm,
+        channels: u32,
+        in_size: [u32; 2],
+    ) -> Result<Self, NnError> {
+        if let Norm::Group { groups } = norm {
+            if groups == 0 || !channels.is_multiple_of(groups) {
+                return Err(NnError::Config {
+                    key: "model.groups",
+                    value: groups.to_string(),
+                    reason: format!("must divide the {channels} channels; use one of their divisors"),
+                });
+            }
+        }
+        let shape = [channels as usize];
+        Ok(Self {
+            norm,
+            channels,
+            in_size,
+            out_size: in_size.map(|size| size / 2),
+            weight_offset: layout.push(format!("{name}.weight"), &shape),
+            bias_offset: layout.push(format!("{name}.bias"), &shape),
+            mean_offset: running.push(format!("{name}.running_mean"), &shape),
+            variance_offset: running.push(format!("{name}.running_var"), &shape),
+        })
+    }
+
+    /// Height and width of the output.
+    pub fn out_size(&self) -> [u32; 2] {
+        self.out_size
+    }
+
+    /// Elements of one image's output.
+    pub fn out_elements(&self) -> u64 {
+        u64::from(self.channels) * self.cells()
+    }
+
+    /// The offset of `weight` in the flat parameters.
+    pub fn weight_offset(&self) -> u32 {
+        self.weight_offset
+    }
+
+    /// The offset of `running_var` in the flat running statistics.
+    pub fn variance_offset(&self) -> u32 {
+        self.variance_offset
+    }
+
+    /// Elements of the statistics, and of the row sums, of a pass of `images` images.
+    pub fn statistics_elements(&self, images: u32) -> u64 {
+        let (sets, _, groups) = self.rows(images);
+        2 * u64::from(sets) * u64::from(groups)
+    }
+
+    /// Elements of the partial sums of a pass of `images` images.
+    pub fn partial_elements(&self, images: u32) -> u64 {
+        let segments = self.segments().max(self.cell_segments());
+        2 * u64::from(images) * u64::from(self.channels) * u64::from(segments)
+    }
+
+    fn pixels(&self) -> u32 {
+        self.in_size[0] * self.in_size[1]
+    }
+
+    fn cells(&self) -> u64 {
+        u64::from(self.out_size[0]) * u64::from(self.out_size[1])
+    }
+
+    fn segments(&self) -> u32 {
+        self.pixels().div_ceil(SEGMENT_PIXELS).max(1)
+    }
+
+    fn cell_segments(&self) -> u32 {
+        (self.cells() as u32).div_ceil(SEGMENT_CELLS).max(1)
+    }
+
+    /// Sets, images per set, groups.
+    fn rows(&self, images: u32) -> (u32, u32, u32) {
+        match self.norm {
+            Norm::Group { groups } => (images, 1, groups),
+            Norm::Batch | Norm::Frozen => (1, images, self.channels),
+        }
+    }
+
+    /// Images per set as the kernels that look rows up take it.
+    fn images_per_set(&self) -> u32 {
+        if matches!(self.norm, Norm::Group { .. }) { 1 } else { ALL }
+    }
+
+    /// The partial sums of one chunk of a pass.
+    fn partial_slice<'b>(&self, part: &NormPart<'b>, buffer: &'b Buffer, segments: u32) -> Result<Slice<'b>, GpuError> {
+        let bytes_per_image = 8 * u64::from(self.channels) * u64::from(segments);
+        buffer.slice(u64::from(part.first) * bytes_per_image, u64::from(part.images) * bytes_per_image)
+    }
+
+    /// Computes the statistics of a pass.
+    ///
+    /// # Errors
+    /// Device errors.
+    pub fn statistics(
+        &self,
+        recorder: &mut Recorder,
+        parts: &[NormPart<'_>],
+        context: NormContext<'_>,
+        running: &Buffer,
+    ) -> Result<(), GpuError> {
+        if self.norm == Norm::Frozen {
+            let params = norm_running::Params {
+                channels: self.channels,
+                mean_offset: self.mean_offset,
+                variance_offset: self.variance_offset,
+                epsilon: EPSILON,
+            };
+            let buffers = norm_running::Buffers { running: running.all(), statistics: context.statistics.all() };
+            return recorder.dispatch(params, buffers, u64::from(self.channels));
+        }
+        let segments = self.segments();
+        for part in parts {
+            let params = norm_moments::Params {
+                images: part.images,
+                channels: self.channels,
+                pixels: self.pixels(),
+                segment_pixels: SEGMENT_PIXELS,
+                segments,
+            };
+            let moments = self.partial_slice(part, context.partials, segments)?;
+            let buffers = norm_moments::Buffers { input: part.input.all(), moments };
+            recorder.dispatch(params, buffers, u64::from(part.images * self.channels) * u64::from(segments))?;
+        }
+        let (sets, images_per_set, groups) = self.rows(parts.iter().map(|part| part.images).sum());
+        let params = norm_combine::Params {
+            sets,
+            images_per_set,
+            channels: self.channels,
+            groups,
+            pixels: self.pixels(),
+            segment_pixels: SEGMENT_PIXELS,
+            segments,
+            epsilon: EPSILON,
+        };
+        let buffers =
+            norm_combine::Buffers { moments: context.partials.all(), statistics: context.statistics.all() };
+        recorder.dispatch(params, buffers, ROW_INVOCATIONS * u64::from(sets) * u64::from(groups))
+    }
+
+    /// `output`, from `output_offset` elements on, = the layer of `input`, for `images` images.
+    ///
+    /// # Errors
+    /// Device errors.
+    pub fn forward(
+        &self,
+        recorder: &mut Recorder,
+        images: u32,
+        input: &Buffer,
+        context: NormContext<'_>,
+        (output, output_offset): (&Buffer, u32),
+    ) -> Result<(), GpuError> {
+        let (_, _, groups) = self.rows(images);
+        let params = norm_forward::Params {
+            images,
+            channels: self.channels,
+            height: self.in_size[0],
+            width: self.in_size[1],
+            out_height: self.out_size[0],
+            out_width: self.out_size[1],
+            groups,
+            images_per_set: self.images_per_set(),
+            window: 2,
+            relu: 1,
+            output_offset,
+            images_per_task: ALL,
+            parameter_stride: 0,
+            weight_offset: self.weight_offset,
+            bias_offset: self.bias_offset,
+        };
+        let buffers = norm_forward::Buffers {
+            input: input.all(),
+            statistics: context.statistics.all(),
+            parameters: context.parameters.all(),
+            output: output.all(),
+        };
+        recorder.dispatch(params, buffers, u64::from(images) * self.out_elements())
+    }
+
+    /// Adds the gradient of weight and bias, and writes each part's `d_input`.
+    ///
+    /// # Errors
+    /// Device errors.
+    pub fn backward(
+        &self,
+        recorder: &mut Recorder,
+        parts: &[NormPart<'_>],
+        context: NormContext<'_>,
+        gradient: &Buffer,
+    ) -> Result<(), GpuError> {
+        for part in parts {
+            self.backward_sums(recorder, part, context)?;
+        }
+        let images = parts.iter().map(|part| part.images).sum();
+        let segments = self.cell_segments();
+        let params = norm_backward_weight::Params {
+            tasks: 1,
+            images_per_task: images,
+            channels: self.channels,
+            segments,
+            gradient_stride: 0,
+            weight_offset: self.weight_offset,
+            bias_offset: self.bias_offset,
+        };
+        let buffers = norm_backward_weight::Buffers { sums: context.partials.all(), gradient: gradient.all() };
+        recorder.dispatch(params, buffers, ROW_INVOCATIONS * u64::from(self.channels))?;
+        if self.norm != Norm::Frozen {
+            let (sets, images_per_set, groups) = self.rows(images);
+            let params = norm_combine_backward::Params {
+                sets,
+                images_per_set,
+                channels: self.channels,
+                groups,
+                segments,
+                images_per_task: ALL,
+                parameter_stride: 0,
+                weight_offset: self.weight_offset,
+            };
+            let buffers = norm_combine_backward::Buffers {
+                sums: context.partials.all(),
+                parameters: context.parameters.all(),
+                row_sums: context.row_sums.all(),
+            };
+            recorder.dispatch(params, buffers, ROW_INVOCATIONS * u64::from(sets) * u64::from(groups))?;
+        }
+        parts.iter().try_for_each(|part| self.backward_input(recorder, part, images, context))
+    }
+
+    fn backward_sums(
+        &self,
+        recorder: &mut Recorder,
+        part: &NormPart<'_>,
+        context: NormContext<'_>,
+    ) -> Result<(), GpuError> {
+        let segments = self.cell_segments();
+        let (_, _, groups) = self.rows(part.images);
+        let params = norm_backward_sums::Params {
+            images: part.images,
+            channels: self.channels,
+            height: self.in_size[0],
+            width: self.in_size[1],
+            out_height: self.out_size[0],
+            out_width: self.out_size[1],
+            groups,
+            images_per_set: self.images_per_set(),
+            window: 2,
+            relu: 1,
+            d_output_offset: part.d_output_offset,
+            images_per_task: ALL,
+            parameter_stride: 0,
+            weight_offset: self.weight_offset,
+            bias_offset: self.bias_offset,
+            segment_cells: SEGMENT_CELLS,
+            segments,
+        };
+        let buffers = norm_backward_sums::Buffers {
+            input: part.input.all(),
+            statistics: context.statistics.all(),
+            parameters: context.parameters.all(),
+            d_output: part.d_output.all(),
+            sums: self.partial_slice(part, context.partials, segments)?,
+        };
+        recorder.dispatch(params, buffers, u64::from(part.images * self.channels) * u64::from(segments))
+    }
+
+    fn backward_input(
+        &self,
+        recorder: &mut Recorder,
+        part: &NormPart<'_>,
+        pass_images: u32,
+        context: NormContext<'_>,
+    ) -> Result<(), GpuError> {
+        let (_, images_per_set, groups) = self.rows(pass_images);
+        let params = norm_backward_input::Params {
+            images: part.images,
+            channels: self.channels,
+            height: self.in_size[0],
+            width: self.in_size[1],
+            out_height: self.out_size[0],
+            out_width: self.out_size[1],
+            groups,
+            // The kernel also divides by the values of a row, so it takes the true number here:
+            // no image of a part lies beyond the one set of batch and frozen norm.
+            images_per_set,
+            window: 2,
+            relu: 1,
+            d_output_offset: part.d_output_offset,
+            images_per_task: ALL,
+            parameter_stride: 0,
+            weight_offset: self.weight_offset,
+            bias_offset: self.bias_offset,
+            coupled: u32::from(self.norm != Norm::Frozen),
+        };
+        let buffers = norm_backward_input::Buffers {
+            input: part.input.all(),
+            statistics: context.statistics.all(),
+            parameters: context.parameters.all(),
+            d_output: part.d_output.all(),
+            row_sums: context.row_sums.all(),
+            d_input: part.d_input.all(),
+        };
+        let [height, width] = self.in_size.map(|size| u64::from(size.div_ceil(2)));
+        recorder.dispatch(params, buffers, u64::from(part.images * self.channels) * height * width)
+    }
+}
