@@ -1,7 +1,7 @@
 // The factor that an optimiser step applies to the gradient: `scale` and clipping by norm.
 //   norm = scale · √(Σ partials)        clip = (scale · min(1, max_norm / norm), norm)
 // max_norm = 0: no clipping. A norm that is not finite is passed on for the host to report.
-// One workgroup does it all; invocation k adds the partials k, k + 64, …
+// One workgroup owns everything; invocation k adds the partials k, k + 64, …
 // Launch: 64 invocations. Workgroup memory: 512 bytes. Loop bound: partials / 64 + 65.
 // Bindings: partials (from squared_norm); clip [2].
 

@@ -1,1 +1,47 @@
-//! Tests that cross crates.
+//! Tests that cross crates, as library functions: the same cases run natively (`tests/kernels.rs`)
+//! and, compiled to WebAssembly, in a browser.
+
+pub mod kernels;
+
+use std::pin::Pin;
+
+use inkling_gpu::Gpu;
+
+/// What a test case returns: nothing, or what went wrong.
+pub type CaseFuture<'g> = Pin<Box<dyn Future<Output = Result<(), String>> + 'g>>;
+
+/// A test that needs a device.
+#[derive(Clone, Copy)]
+pub struct Case {
+    /// `<what is tested>/<in which respect>`; for kernels the first part is the shader's stem.
+    pub name: &'static str,
+    /// Runs it.
+    pub run: fn(&Gpu) -> CaseFuture<'_>,
+}
+
+/// Every case, in the order in which they run.
+pub fn cases() -> Vec<Case> {
+    kernels::cases()
+}
+
+/// Runs every case on the browser's adapter.
+///
+/// Gives JSON: `[{"name": …, "ok": …, "message": …}]`. Without an adapter the one entry `adapter`
+/// says so.
+#[cfg(target_arch = "wasm32")]
+#[wasm_bindgen::prelude::wasm_bindgen]
+pub async fn run_all() -> String {
+    use serde_json::json;
+
+    let gpu = match Gpu::new(&inkling_gpu::GpuOptions::default()).await {
+        Ok(gpu) => gpu,
+        Err(error) => return json!([{ "name": "adapter", "ok": false, "message": error.to_string() }]).to_string(),
+    };
+    let mut results = Vec::new();
+    for case in cases() {
+        let result = (case.run)(&gpu).await;
+        let message = result.as_ref().err().map(String::as_str).unwrap_or_default();
+        results.push(json!({ "name": case.name, "ok": result.is_ok(), "message": message }));
+    }
+    serde_json::Value::Array(results).to_string()
+}

@@ -1,0 +1,52 @@
+//! Every kernel against its CPU twin: on shapes that are one, odd, prime and larger than a
+//! workgroup or a segment, into outputs that are filled with poison.
+
+mod augment;
+mod bench;
+mod linear;
+mod norm;
+mod norm_backward;
+mod norm_data;
+mod optim;
+mod pool;
+mod prototype;
+mod prototype_backward;
+mod softmax;
+mod tolerance;
+
+use crate::Case;
+
+/// `name => async function` of a kernel's cases.
+macro_rules! case_list {
+    ($($name:literal => $function:path),* $(,)?) => {
+        vec![$(crate::Case { name: $name, run: |gpu| Box::pin($function(gpu)) }),*]
+    };
+}
+pub(crate) use case_list;
+
+/// One list of fields for the parameters of a kernel and those of its twin.
+macro_rules! params {
+    ($stem:ident $Twin:ident { $($field:ident: $value:expr),* $(,)? }) => {
+        (
+            inkling_gpu::kernels::$stem::Params { $($field: $value),* },
+            inkling_reference::$Twin { $($field: $value),* },
+        )
+    };
+}
+pub(crate) use params;
+
+/// All cases.
+pub fn cases() -> Vec<Case> {
+    [
+        norm::cases(),
+        norm_backward::cases(),
+        pool::cases(),
+        linear::cases(),
+        softmax::cases(),
+        prototype::cases(),
+        prototype_backward::cases(),
+        optim::cases(),
+        augment::cases(),
+    ]
+    .concat()
+}
