@@ -2,12 +2,14 @@
 //! block of bytes of one common shape. How the bytes come about (decoded, resized, generated) is
 //! the business of each implementation.
 
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::DataError;
 
 /// The three disjoint sets of classes of a data set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Split {
     /// Classes that meta-training draws its tasks from.
     Train,
@@ -15,6 +17,43 @@ pub enum Split {
     Validation,
     /// Classes that nothing but the final evaluation sees.
     Test,
+}
+
+impl Split {
+    /// The splits in the order in which they are used.
+    pub const ALL: [Split; 3] = [Split::Train, Split::Validation, Split::Test];
+
+    /// The word for the split on the command line and in split files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Split::Train => "train",
+            Split::Validation => "validation",
+            Split::Test => "test",
+        }
+    }
+}
+
+impl fmt::Display for Split {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.name())
+    }
+}
+
+impl FromStr for Split {
+    type Err = DataError;
+
+    fn from_str(text: &str) -> Result<Self, DataError> {
+        match text {
+            "train" => Ok(Split::Train),
+            "validation" | "val" => Ok(Split::Validation),
+            "test" => Ok(Split::Test),
+            _ => Err(DataError::Setting {
+                name: "split",
+                value: text.to_owned(),
+                remedy: "it is train, validation or test".to_owned(),
+            }),
+        }
+    }
 }
 
 /// The shape of every image of a data set, `[channels, height, width]`.

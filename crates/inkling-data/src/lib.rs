@@ -1,8 +1,46 @@
 //! Data sets, splits, episodes, image decoding, the built-in procedural sets, upload and
 //! augmentation.
 
+mod area;
+mod augmentation;
+mod cache;
+mod class_split;
 mod dataset;
+mod decode;
+mod episode;
 mod error;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod fetch;
+mod fingerprint;
+mod folder;
+pub mod glyphs;
+#[cfg(not(target_arch = "wasm32"))]
+mod load;
+mod nearest_pixel;
+mod omniglot;
+mod open;
+mod random;
+mod raster;
+pub mod scenes;
+mod sheet;
+mod store;
+mod summary;
+mod universe;
+mod upload;
 
+pub use augmentation::{Augmentation, IDENTITY};
+pub use class_split::ClassLists;
 pub use dataset::{Dataset, ImageShape, Normalization, Pixels, Split};
+pub use episode::{Episode, EpisodePlan, EpisodeSpec, ImageId, VariableRules};
 pub use error::DataError;
+pub use fingerprint::fingerprint;
+pub use folder::Folder;
+#[cfg(not(target_arch = "wasm32"))]
+pub use load::{ClassImages, load_class_folder, load_image, load_images};
+pub use nearest_pixel::{MeanAccuracy, PixelAccuracy, nearest_pixel_accuracy};
+pub use omniglot::Omniglot;
+pub use open::{KNOWN, OpenOptions, open};
+pub use random::Numbers;
+pub use sheet::{contact_sheet, png_bytes};
+pub use upload::ImageUpload;
+pub use summary::{SplitSummary, Summary, summary};

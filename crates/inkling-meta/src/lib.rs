@@ -1,1 +1,22 @@
-//! Task heads, gradient estimators, optimisers and the memory planner.
+//! Task heads, gradient estimators, optimisers and the memory plan.
+//!
+//! A head turns embeddings into a loss and rows dL/dE; an estimator turns rows into a parameter
+//! gradient with bounded memory; neither knows the other. A [`Learner`] runs both on a device.
+
+mod error;
+mod estimator;
+mod head;
+mod learner;
+mod optimizer;
+mod prototypes;
+mod task;
+mod workspace;
+
+pub use error::MetaError;
+pub use estimator::{Estimator, GradientSettings, SubsetTime};
+pub use head::{Head, HeadTask, HeadTensors, QueryBatch};
+pub use learner::{Learner, LearnerConfig, Model, Outcome};
+pub use optimizer::{Optimizer, OptimizerState, Update};
+pub use prototypes::{Metric, PrototypeHead, Prototypes};
+pub use task::{Images, Task, TaskLimits};
+pub use workspace::{Purpose, Room, Workspace};

@@ -1,0 +1,281 @@
+//! From the bytes of an image file to the planar bytes of a data set's shape: decoding within
+//! limits, EXIF orientation, transparency, cropping and resizing.
+
+use std::io::Cursor;
+
+use fast_image_resize as fir;
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+
+use crate::{DataError, ImageShape, Pixels};
+
+/// The most bytes of an encoded image.
+pub(crate) const MAX_FILE_BYTES: u64 = 256 << 20;
+/// The most columns or rows of an encoded image: panoramas pass, bombs do not.
+const MAX_SIDE: u32 = 32_768;
+/// The most pixels of an encoded image; 16-bit RGBA then needs the 512 MiB of `MAX_DECODED_BYTES`.
+const MAX_PIXELS: u64 = 1 << 26;
+const MAX_DECODED_BYTES: u64 = 512 << 20;
+/// The largest side of a data set's images.
+const MAX_IMAGE_SIZE: u32 = 2048;
+
+/// File extensions, in lower case, that count as images.
+const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "webp", "bmp", "gif"];
+
+/// Whether the name ends in an extension of a supported image format.
+pub(crate) fn has_image_extension(name: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, ext)| EXTENSIONS.iter().any(|known| ext.eq_ignore_ascii_case(known)))
+}
+
+/// Refuses image sizes that no network of this project could take.
+pub(crate) fn check_image_size(size: u32) -> Result<u32, DataError> {
+    if (1..=MAX_IMAGE_SIZE).contains(&size) {
+        return Ok(size);
+    }
+    Err(DataError::Setting {
+        name: "image_size",
+        value: size.to_string(),
+        remedy: format!("choose 1 to {MAX_IMAGE_SIZE} pixels"),
+    })
+}
+
+/// Decodes an image and brings it to `shape`: upright, opaque, shorter side scaled, centre cropped.
+///
+/// One channel takes the luminance, three take red, green and blue; transparent pixels are laid
+/// over white; of an animation the first frame is taken.
+///
+/// # Errors
+/// `DataError::Image` for anything but a whole JPEG, PNG, WebP, BMP or GIF;
+/// `DataError::ImageTooLarge` before decoding an image over the limits.
+pub(crate) fn decode(bytes: &[u8], name: &str, shape: ImageShape) -> Result<Pixels, DataError> {
+    let upright = decode_upright(bytes, name)?;
+    let (width, height) = (upright.width(), upright.height());
+    let (samples, pixel_type) = match shape.channels {
+        1 => (flatten(upright).into_luma8().into_raw(), fir::PixelType::U8),
+        3 => (flatten(upright).into_rgb8().into_raw(), fir::PixelType::U8x3),
+        other => {
+            return Err(DataError::Setting {
+                name: "channels",
+                value: other.to_string(),
+                remedy: "images have 1 channel (grey) or 3 (red, green, blue)".to_owned(),
+            });
+        }
+    };
+    let resized = cover(width, height, samples, pixel_type, name, shape)?;
+    Ok(planar(&resized, shape.channels as usize))
+}
+
+/// Decodes within the limits and undoes the camera's rotation.
+pub(crate) fn decode_upright(bytes: &[u8], name: &str) -> Result<DynamicImage, DataError> {
+    let mut reader =
+        ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| DataError::image(name, error))?;
+    match reader.format() {
+        None => return Err(DataError::image(name, "no JPEG, PNG, WebP, BMP or GIF")),
+        // The decoder paints what is missing of a truncated JPEG grey and reports success.
+        Some(ImageFormat::Jpeg) if !jpeg_reaches_its_end(bytes) => {
+            return Err(DataError::image(name, "the JPEG is truncated"));
+        }
+        Some(_) => {}
+    }
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MAX_DECODED_BYTES);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(|error| DataError::image(name, error))?;
+    let (width, height) = decoder.dimensions();
+    let too_large = width.max(height) > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS;
+    if too_large {
+        return Err(DataError::ImageTooLarge {
+            name: name.to_owned(),
+            width,
+            height,
+            max_side: MAX_SIDE,
+            max_pixels: MAX_PIXELS,
+        });
+    }
+    if width == 0 || height == 0 {
+        return Err(DataError::image(name, "it has no pixels"));
+    }
+    // A broken EXIF block is no reason to refuse intact pixels.
+    let orientation = decoder.orientation().ok();
+    let mut decoded = DynamicImage::from_decoder(decoder).map_err(|error| DataError::image(name, error))?;
+    if let Some(orientation) = orientation {
+        decoded.apply_orientation(orientation);
+    }
+    Ok(decoded)
+}
+
+/// Walks the marker segments of a JPEG up to its end-of-image marker (ITU T.81, annex B).
+fn jpeg_reaches_its_end(bytes: &[u8]) -> bool {
+    let mut at = 2;
+    while let (Some(&byte), Some(&marker)) = (bytes.get(at), bytes.get(at + 1)) {
+        at += match (byte, marker) {
+            (0xff, 0xd9) => return true,
+            // Stuffed zeros, restarts and fill bytes stand inside the entropy-coded data.
+            (0xff, 0x00 | 0x01 | 0xd0..=0xd7) => 2,
+            (0xff, 0xff) => 1,
+            (0xff, _) => match (bytes.get(at + 2), bytes.get(at + 3)) {
+                (Some(&high), Some(&low)) => 2 + usize::from(u16::from_be_bytes([high, low])),
+                _ => return false,
+            },
+            _ => 1,
+        };
+    }
+    false
+}
+
+/// Lays an image with transparency over white; leaves others alone.
+fn flatten(image: DynamicImage) -> DynamicImage {
+    if !image.color().has_alpha() {
+        return image;
+    }
+    let mut rgba = image.into_rgba8();
+    for pixel in rgba.pixels_mut() {
+        let alpha = u32::from(pixel.0[3]);
+        for channel in &mut pixel.0[..3] {
+            *channel = ((u32::from(*channel) * alpha + 255 * (255 - alpha) + 127) / 255) as u8;
+        }
+    }
+    DynamicImage::ImageRgb8(DynamicImage::ImageRgba8(rgba).into_rgb8())
+}
+
+/// Scales the image until it just covers the shape and cuts what stands over, evenly.
+fn cover(
+    width: u32,
+    height: u32,
+    samples: Vec<u8>,
+    pixel_type: fir::PixelType,
+    name: &str,
+    shape: ImageShape,
+) -> Result<Vec<u8>, DataError> {
+    if (width, height) == (shape.width, shape.height) {
+        return Ok(samples);
+    }
+    let source = fir::images::Image::from_vec_u8(width, height, samples, pixel_type)
+        .map_err(|error| DataError::image(name, error))?;
+    let mut target = fir::images::Image::new(shape.width, shape.height, pixel_type);
+    // Catmull-Rom is a polynomial, so its weights are the same on every target; for shrinking its
+    // support widens with the factor, which keeps fine textures from aliasing.
+    let options = fir::ResizeOptions::new()
+        .resize_alg(fir::ResizeAlg::Convolution(fir::FilterType::CatmullRom))
+        .fit_into_destination(Some((0.5, 0.5)));
+    fir::Resizer::new().resize(&source, &mut target, &options).map_err(|error| DataError::image(name, error))?;
+    Ok(target.into_vec())
+}
+
+/// `[height, width, channels]` to `[channels, height, width]`.
+fn planar(interleaved: &[u8], channels: usize) -> Pixels {
+    if channels == 1 {
+        return interleaved.into();
+    }
+    (0..channels).flat_map(|channel| interleaved.iter().skip(channel).step_by(channels)).copied().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{Rgb, RgbImage, Rgba, RgbaImage};
+
+    const SHAPE: ImageShape = ImageShape { channels: 3, height: 8, width: 8 };
+
+    fn encode(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
+        let mut bytes = Cursor::new(Vec::new());
+        image.into().write_to(&mut bytes, format).unwrap();
+        bytes.into_inner()
+    }
+
+    /// Red left half, blue right half.
+    fn two_colours(width: u32, height: u32) -> RgbImage {
+        RgbImage::from_fn(width, height, |x, _| if x < width / 2 { Rgb([250, 0, 0]) } else { Rgb([0, 0, 250]) })
+    }
+
+    /// A minimal APP1 segment with nothing but an orientation, placed behind the start marker.
+    fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
+        let mut tiff = b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
+        tiff.extend([orientation, 0, 0, 0, 0, 0, 0]);
+        let length = (tiff.len() + 2) as u16;
+        let mut bytes = vec![0xff, 0xd8, 0xff, 0xe1];
+        bytes.extend(length.to_be_bytes());
+        bytes.extend(tiff);
+        bytes.extend(&jpeg[2..]);
+        bytes
+    }
+
+    #[test]
+    fn every_format_gives_planar_pixels_of_the_shape() {
+        use ImageFormat::{Bmp, Gif, Jpeg, Png, WebP};
+        for format in [Png, Jpeg, WebP, Bmp, Gif] {
+            let pixels = decode(&encode(two_colours(32, 16), format), "x", SHAPE).unwrap();
+            assert_eq!(pixels.len(), SHAPE.bytes());
+            let (red, blue) = (&pixels[..64], &pixels[128..]);
+            // JPEG and the palette of GIF are lossy; the halves stay far apart in any format.
+            assert!(red[8] > 220 && red[15] < 40, "{format:?}: {red:?}");
+            assert!(blue[8] < 40 && blue[15] > 220, "{format:?}: {blue:?}");
+        }
+    }
+
+    #[test]
+    fn orientation_is_undone() {
+        let jpeg = encode(two_colours(16, 16), ImageFormat::Jpeg);
+        let top = |orientation| {
+            let pixels = decode(&with_orientation(&jpeg, orientation), "x", SHAPE).unwrap();
+            (pixels[4], pixels[60]) // the red of the first and of the last row, in the middle
+        };
+        // Orientation 6: the picture is turned a quarter clockwise, its left side becomes the top.
+        let (first, last) = top(6);
+        assert!(first > 200 && last < 60, "{first} {last}");
+        let (first, last) = top(8);
+        assert!(first < 60 && last > 200, "{first} {last}");
+    }
+
+    #[test]
+    fn wide_images_are_cropped_in_the_centre() {
+        let mut wide = RgbImage::from_pixel(24, 8, Rgb([0, 0, 0]));
+        for (x, _, pixel) in wide.enumerate_pixels_mut() {
+            if (8..16).contains(&x) {
+                *pixel = Rgb([200, 100, 50]);
+            }
+        }
+        let pixels = decode(&encode(wide, ImageFormat::Png), "x", SHAPE).unwrap();
+        assert!(pixels[..64].iter().all(|&red| red == 200));
+        assert!(pixels[64..128].iter().all(|&green| green == 100));
+        assert!(pixels[128..].iter().all(|&blue| blue == 50));
+    }
+
+    #[test]
+    fn transparency_shows_white_and_grey_is_luminance() {
+        let clear = RgbaImage::from_pixel(8, 8, Rgba([10, 20, 30, 0]));
+        let pixels = decode(&encode(clear, ImageFormat::Png), "x", SHAPE).unwrap();
+        assert!(pixels.iter().all(|&value| value == 255));
+        let grey = ImageShape { channels: 1, ..SHAPE };
+        let green = RgbImage::from_pixel(8, 8, Rgb([0, 255, 0]));
+        let pixels = decode(&encode(green, ImageFormat::Png), "x", grey).unwrap();
+        assert_eq!(pixels.len(), 64);
+        // Rec. 709 luminance of pure green is 0.7152 · 255 = 182.4.
+        assert!(pixels.iter().all(|&value| value.abs_diff(182) <= 1), "{}", pixels[0]);
+    }
+
+    #[test]
+    fn truncation_is_an_error_in_every_format() {
+        use ImageFormat::{Bmp, Gif, Jpeg, Png, WebP};
+        let noise = RgbImage::from_fn(40, 40, |x, y| {
+            let value = (x * 7919 + y * 104_729).wrapping_mul(2_654_435_761);
+            Rgb([(value >> 8) as u8, (value >> 16) as u8, (value >> 24) as u8])
+        });
+        for format in [Png, Jpeg, WebP, Bmp, Gif] {
+            let whole = encode(noise.clone(), format);
+            for keep in [0, 3, whole.len() / 3, whole.len() / 2, whole.len() * 3 / 4] {
+                let result = decode(&whole[..keep], "cut.file", SHAPE);
+                let error = result.expect_err(&format!("{format:?} cut to {keep} bytes")).to_string();
+                assert!(error.contains("cut.file"), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_declared_size_over_the_limit_is_refused_before_decoding() {
+        let mut bytes = encode(two_colours(4, 4), ImageFormat::Bmp);
+        bytes[18..22].copy_from_slice(&30_000u32.to_le_bytes());
+        bytes[22..26].copy_from_slice(&30_000u32.to_le_bytes());
+        let error = decode(&bytes, "bomb.bmp", SHAPE).unwrap_err();
+        assert!(matches!(error, DataError::ImageTooLarge { width: 30_000, .. }), "{error}");
+    }
+}
