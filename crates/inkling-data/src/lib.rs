@@ -26,7 +26,6 @@ mod sheet;
 mod store;
 mod summary;
 mod universe;
-mod upload;
 
 pub use augmentation::{Augmentation, IDENTITY};
 pub use class_split::ClassLists;
@@ -42,5 +41,4 @@ pub use omniglot::Omniglot;
 pub use open::{KNOWN, OpenOptions, open};
 pub use random::Numbers;
 pub use sheet::{contact_sheet, png_bytes};
-pub use upload::ImageUpload;
 pub use summary::{SplitSummary, Summary, summary};
