@@ -26,6 +26,7 @@ mod sheet;
 mod store;
 mod summary;
 mod universe;
+mod upload;
 
 pub use augmentation::{Augmentation, IDENTITY};
 pub use class_split::ClassLists;
@@ -42,3 +43,4 @@ pub use open::{KNOWN, OpenOptions, open};
 pub use random::Numbers;
 pub use sheet::{contact_sheet, png_bytes};
 pub use summary::{SplitSummary, Summary, summary};
+pub use upload::ImageUpload;
