@@ -1,20 +1,22 @@
 //! Twins of the convolution shaders: `y_o = b_o + Σ_{i,u,v} w_oiuv x_i(stride·(y,x) + (u,v) − padding)`
 //! with zeros outside the image.
 
-use crate::{Conv2dBackwardInputParams, Conv2dBackwardWeightParams, Conv2dForwardParams, Real};
+use crate::{
+    Conv2dBackwardInputParams, Conv2dBackwardWeightParams, Conv2dForwardParams, Conv2dReducePartialsParams, Real,
+};
 
 /// The sizes that the three passes share.
-struct Geometry {
-    images: usize,
-    in_channels: usize,
-    out_channels: usize,
-    in_height: usize,
-    in_width: usize,
-    out_height: usize,
-    out_width: usize,
-    kernel: usize,
-    stride: usize,
-    padding: usize,
+pub(crate) struct Geometry {
+    pub images: usize,
+    pub in_channels: usize,
+    pub out_channels: usize,
+    pub in_height: usize,
+    pub in_width: usize,
+    pub out_height: usize,
+    pub out_width: usize,
+    pub kernel: usize,
+    pub stride: usize,
+    pub padding: usize,
 }
 
 impl Geometry {
@@ -30,8 +32,8 @@ impl Geometry {
         ((o * self.in_channels + i) * self.kernel + u) * self.kernel + v
     }
 
-    /// Calls `visit(image, input, output, o, weight)` with the flat index of each, for every product
-    /// of the convolution; `weight` counts from the first weight.
+    /// Calls `visit(image, input, output, weight)` with flat indices for every product of the
+    /// convolution; that of the weight counts from the first weight.
     fn for_each_product(&self, mut visit: impl FnMut(usize, usize, usize, usize)) {
         for image in 0..self.images {
             for o in 0..self.out_channels {
@@ -116,19 +118,62 @@ pub fn conv2d_backward_input<F: Real>(
     });
 }
 
-/// Gradient with respect to weights and biases, added to `gradient`.
+/// Partial sums `[splits, weights + biases]` of the gradient with respect to weights and biases.
 pub fn conv2d_backward_weight<F: Real>(
     params: &Conv2dBackwardWeightParams,
     input: &[F],
     d_output: &[F],
-    gradient: &mut [F],
+    partials: &mut [F],
 ) {
-    let geometry = geometry!(params);
-    let task_offset = |image| image / params.images_per_task as usize * params.gradient_stride as usize;
-    geometry.for_each_output(|image, o, at| {
-        gradient[params.bias_offset as usize + task_offset(image) + o] += d_output[at];
-    });
-    geometry.for_each_product(|image, x, y, weight| {
-        gradient[params.weight_offset as usize + task_offset(image) + weight] += input[x] * d_output[y];
-    });
+    let splits = Splits {
+        splits: params.splits as usize,
+        images_per_split: params.images_per_split as usize,
+        splits_per_task: params.splits_per_task as usize,
+        images_per_task: params.images_per_task as usize,
+    };
+    geometry!(params).backward_weight(&splits, input, d_output, partials);
+}
+
+/// How the images of a weight gradient are divided; a split belongs to one task.
+pub(crate) struct Splits {
+    pub splits: usize,
+    pub images_per_split: usize,
+    pub splits_per_task: usize,
+    pub images_per_task: usize,
+}
+
+impl Splits {
+    fn of(&self, image: usize) -> usize {
+        let (task, in_task) = (image / self.images_per_task, image % self.images_per_task);
+        task * self.splits_per_task + in_task / self.images_per_split
+    }
+}
+
+impl Geometry {
+    pub(crate) fn backward_weight<F: Real>(&self, splits: &Splits, input: &[F], d_output: &[F], partials: &mut [F]) {
+        let weights = self.out_channels * self.in_channels * self.kernel * self.kernel;
+        let length = weights + self.out_channels;
+        partials[..splits.splits * length].fill(F::ZERO);
+        self.for_each_output(|image, o, at| partials[splits.of(image) * length + weights + o] += d_output[at]);
+        self.for_each_product(|image, x, y, weight| {
+            partials[splits.of(image) * length + weight] += input[x] * d_output[y];
+        });
+    }
+}
+
+/// Adds the splits of `[tasks, splits_per_task, weights + biases]` to the gradient.
+pub fn conv2d_reduce_partials<F: Real>(params: &Conv2dReducePartialsParams, partials: &[F], gradient: &mut [F]) {
+    let [splits, weights, biases] = [params.splits_per_task, params.weights, params.biases].map(|value| value as usize);
+    let length = weights + biases;
+    for task in 0..params.tasks as usize {
+        for k in 0..length {
+            let mut sum = F::ZERO;
+            for split in 0..splits {
+                sum += partials[(task * splits + split) * length + k];
+            }
+            let offset =
+                if k < weights { params.weight_offset as usize + k } else { params.bias_offset as usize + k - weights };
+            gradient[task * params.gradient_stride as usize + offset] += sum;
+        }
+    }
 }

@@ -7,6 +7,7 @@
 
 mod augment;
 mod conv2d;
+mod conv3x3;
 mod gather;
 mod linear;
 mod norm;
@@ -20,7 +21,8 @@ mod real;
 mod softmax;
 
 pub use augment::augment;
-pub use conv2d::{conv2d_backward_input, conv2d_backward_weight, conv2d_forward};
+pub use conv2d::{conv2d_backward_input, conv2d_backward_weight, conv2d_forward, conv2d_reduce_partials};
+pub use conv3x3::{conv3x3_backward_weight, conv3x3_forward, conv3x3_pack};
 pub use gather::gather_rows;
 pub use linear::{linear_backward_input, linear_backward_weight, linear_forward};
 pub use norm::{norm_combine, norm_forward, norm_moments, norm_running};

@@ -37,7 +37,6 @@ pub struct Conv2dBackwardInputParams {
     pub images_per_task: u32,
     pub parameter_stride: u32,
     pub weight_offset: u32,
-    pub bias_offset: u32,
 }
 
 /// `shaders/nn/conv2d_backward_weight.wgsl`.
@@ -53,10 +52,65 @@ pub struct Conv2dBackwardWeightParams {
     pub kernel: u32,
     pub stride: u32,
     pub padding: u32,
+    pub splits: u32,
+    pub images_per_split: u32,
+    pub splits_per_task: u32,
     pub images_per_task: u32,
-    pub gradient_stride: u32,
+}
+
+/// `shaders/nn/conv2d_reduce_partials.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Conv2dReducePartialsParams {
+    pub tasks: u32,
+    pub splits_per_task: u32,
+    pub weights: u32,
+    pub biases: u32,
     pub weight_offset: u32,
     pub bias_offset: u32,
+    pub gradient_stride: u32,
+}
+
+/// `shaders/nn/conv3x3_pack.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Conv3x3PackParams {
+    pub in_channels: u32,
+    pub out_channels: u32,
+    pub slabs: u32,
+    pub elements: u32,
+    pub weight_offset: u32,
+    pub transpose: u32,
+}
+
+/// `shaders/nn/conv3x3_forward.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Conv3x3ForwardParams {
+    pub images: u32,
+    pub in_channels: u32,
+    pub out_channels: u32,
+    pub height: u32,
+    pub width: u32,
+    pub tiles_x: u32,
+    pub tiles_y: u32,
+    pub first_input: u32,
+    pub slab_inputs: u32,
+    pub first_output: u32,
+    pub images_per_task: u32,
+    pub parameter_stride: u32,
+    pub bias_offset: u32,
+}
+
+/// `shaders/nn/conv3x3_backward_weight.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Conv3x3BackwardWeightParams {
+    pub images: u32,
+    pub in_channels: u32,
+    pub out_channels: u32,
+    pub height: u32,
+    pub width: u32,
+    pub splits: u32,
+    pub images_per_split: u32,
+    pub splits_per_task: u32,
+    pub images_per_task: u32,
 }
 
 /// `shaders/nn/norm_moments.wgsl`.

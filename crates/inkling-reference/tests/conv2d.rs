@@ -50,23 +50,6 @@ fn check_shape(shape: &Shape) {
         images_per_task,
         parameter_stride: stride,
         weight_offset,
-        bias_offset,
-    };
-    let backward_weight = Conv2dBackwardWeightParams {
-        images,
-        in_channels,
-        out_channels,
-        in_height: shape.height,
-        in_width: shape.width,
-        out_height,
-        out_width,
-        kernel: shape.kernel,
-        stride: shape.stride,
-        padding: shape.padding,
-        images_per_task,
-        gradient_stride: stride,
-        weight_offset,
-        bias_offset,
     };
     let input = noise(1, (images * in_channels * shape.height * shape.width) as usize);
     let parameters = noise(2, (tasks * stride) as usize);
@@ -79,21 +62,133 @@ fn check_shape(shape: &Shape) {
     let mut d_input = vec![f64::NAN; input.len()];
     conv2d_backward_input(&backward_input, &d_output, &parameters, &mut d_input);
     check("input", &input, &d_input, |input| loss(input, &parameters));
-    let mut gradient = vec![0.0; parameters.len()];
-    conv2d_backward_weight(&backward_weight, &input, &d_output, &mut gradient);
-    check("parameters", &parameters, &gradient, |parameters| loss(&input, parameters));
 
-    let mut shared = vec![0.0; stride as usize];
-    conv2d_backward_weight(
-        &Conv2dBackwardWeightParams { gradient_stride: 0, ..backward_weight },
-        &input,
-        &d_output,
-        &mut shared,
-    );
-    for (i, value) in shared.iter().enumerate() {
-        // Under a hundred f64 additions of numbers below one, in another order.
-        assert!((value - gradient[i] - gradient[stride as usize + i]).abs() < 1e-13);
+    // The two images of a task in one split, or each in its own.
+    for splits_per_task in [1, 2] {
+        let backward_weight = Conv2dBackwardWeightParams {
+            images,
+            in_channels,
+            out_channels,
+            in_height: shape.height,
+            in_width: shape.width,
+            out_height,
+            out_width,
+            kernel: shape.kernel,
+            stride: shape.stride,
+            padding: shape.padding,
+            splits: tasks * splits_per_task,
+            images_per_split: images_per_task / splits_per_task,
+            splits_per_task,
+            images_per_task,
+        };
+        let reduce = Conv2dReducePartialsParams {
+            tasks,
+            splits_per_task,
+            weights,
+            biases: out_channels,
+            weight_offset,
+            bias_offset,
+            gradient_stride: stride,
+        };
+        let mut partials = vec![f64::NAN; (tasks * splits_per_task * (weights + out_channels)) as usize];
+        conv2d_backward_weight(&backward_weight, &input, &d_output, &mut partials);
+        let mut gradient = vec![0.0; parameters.len()];
+        conv2d_reduce_partials(&reduce, &partials, &mut gradient);
+        check("parameters", &parameters, &gradient, |parameters| loss(&input, parameters));
     }
+}
+
+/// The packed 3×3 convolution in both directions, and its weight gradient, against the plain twins
+/// of the same formula: 70 input channels are two slabs, 18 outputs two blocks.
+#[test]
+fn packed_convolution_equals_the_plain_one() {
+    let (images, in_channels, out_channels, height, width) = (2, 70, 18, 3, 4);
+    let weights = out_channels * in_channels * 9;
+    let parameters = noise(1, (3 + weights + out_channels) as usize);
+    let input = noise(2, (images * in_channels * height * width) as usize);
+    let d_output = noise(3, (images * out_channels * height * width) as usize);
+    let close = |a: &[f64], b: &[f64]| {
+        assert_eq!(a.len(), b.len());
+        // Sums of 70 · 9 products of numbers below one, in another order.
+        assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-12));
+    };
+
+    let plain = Conv2dForwardParams {
+        images,
+        in_channels,
+        out_channels,
+        in_height: height,
+        in_width: width,
+        out_height: height,
+        out_width: width,
+        kernel: 3,
+        stride: 1,
+        padding: 1,
+        images_per_task: images,
+        parameter_stride: 0,
+        weight_offset: 3,
+        bias_offset: 3 + weights,
+    };
+    let mut expected = vec![f64::NAN; d_output.len()];
+    conv2d_forward(&plain, &input, &parameters, &mut expected);
+    close(&tiles(images, [in_channels, out_channels, height, width], 0, 3 + weights, &input, &parameters), &expected);
+
+    let plain = Conv2dBackwardInputParams {
+        images,
+        in_channels,
+        out_channels,
+        in_height: height,
+        in_width: width,
+        out_height: height,
+        out_width: width,
+        kernel: 3,
+        stride: 1,
+        padding: 1,
+        images_per_task: images,
+        parameter_stride: 0,
+        weight_offset: 3,
+    };
+    let mut expected = vec![f64::NAN; input.len()];
+    conv2d_backward_input(&plain, &d_output, &parameters, &mut expected);
+    close(&tiles(images, [out_channels, in_channels, height, width], 1, u32::MAX, &d_output, &parameters), &expected);
+}
+
+/// Packs and convolves block by block and slab by slab; `[in_channels, out_channels, height, width]`
+/// are those of the convolution that is run.
+fn tiles(
+    images: u32,
+    [in_channels, out_channels, height, width]: [u32; 4],
+    transpose: u32,
+    bias_offset: u32,
+    input: &[f64],
+    parameters: &[f64],
+) -> Vec<f64> {
+    let (blocks, slabs) = (out_channels.div_ceil(16), in_channels.div_ceil(64));
+    let elements = blocks * slabs * 64 * 9 * 16;
+    let mut packed = vec![f64::NAN; elements as usize];
+    let params = Conv3x3PackParams { in_channels, out_channels, slabs, elements, weight_offset: 3, transpose };
+    conv3x3_pack(&params, parameters, &mut packed);
+    let mut output = vec![f64::NAN; (images * out_channels * height * width) as usize];
+    for (at, weights) in packed.chunks_exact(64 * 9 * 16).enumerate() {
+        let (block, slab) = (at as u32 / slabs, at as u32 % slabs);
+        let params = Conv3x3ForwardParams {
+            images,
+            in_channels,
+            out_channels,
+            height,
+            width,
+            tiles_x: width.div_ceil(4),
+            tiles_y: height.div_ceil(2),
+            first_input: 64 * slab,
+            slab_inputs: (in_channels - 64 * slab).min(64),
+            first_output: 16 * block,
+            images_per_task: images,
+            parameter_stride: 0,
+            bias_offset,
+        };
+        conv3x3_forward(&params, input, weights, parameters, &mut output);
+    }
+    output
 }
 
 #[test]

@@ -22,14 +22,18 @@ pub fn integers(seed: u64, count: usize, bound: u32) -> Vec<u32> {
 }
 
 fn random(seed: u64, count: usize) -> impl Iterator<Item = u64> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    // A seed is mixed first: those of neighbouring seeds would be one sequence, shifted by a place.
+    let mut state = mixed(seed);
     (0..count).map(move |_| {
         state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
+        mixed(state)
     })
+}
+
+fn mixed(state: u64) -> u64 {
+    let z = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
 }
 
 /// A buffer that a kernel writes, and what it holds before.

@@ -3,6 +3,8 @@
 
 mod augment;
 mod bench;
+mod conv2d;
+mod conv3x3;
 mod linear;
 mod norm;
 mod norm_backward;
@@ -38,6 +40,8 @@ pub(crate) use params;
 /// All cases.
 pub fn cases() -> Vec<Case> {
     [
+        conv2d::cases(),
+        conv3x3::cases(),
         norm::cases(),
         norm_backward::cases(),
         pool::cases(),

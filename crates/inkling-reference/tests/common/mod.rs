@@ -2,16 +2,20 @@
 
 /// Uniform numbers in (−1, 1) from a seed (SplitMix64).
 pub fn noise(seed: u64, count: usize) -> Vec<f64> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    // A seed is mixed first: those of neighbouring seeds would be one sequence, shifted by a place.
+    let mut state = mixed(seed);
     (0..count)
         .map(|_| {
             state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-            let mut z = state;
-            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-            ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
+            (mixed(state) >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
         })
         .collect()
+}
+
+fn mixed(state: u64) -> u64 {
+    let z = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
 }
 
 /// Σ a b: a scalar loss whose gradient with respect to `a` is `b`.
