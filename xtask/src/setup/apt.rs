@@ -31,6 +31,13 @@ pub fn candidate(package: &str) -> Result<Option<String>> {
 /// When there is neither root nor sudo (the message holds the command to run by hand), or when
 /// apt fails twice.
 pub fn install(packages: &[&str]) -> Result<()> {
+    if !is_root()? && process::on_path("sudo").is_none() {
+        bail!(
+            "installing needs root, and there is no sudo; run as root: \
+             apt-get update && apt-get install {}",
+            packages.join(" ")
+        );
+    }
     println!("  Installing from the distribution: {}", packages.join(" "));
     let missing_lists =
         packages.iter().map(|package| known_candidate(package)).collect::<Result<Vec<_>>>()?.contains(&None);

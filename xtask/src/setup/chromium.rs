@@ -39,7 +39,7 @@ pub fn ensure() -> Result<PathBuf> {
     if !apt::candidate(PACKAGE)?.as_deref().is_some_and(is_real_package) {
         bail!("no Chromium or Chrome, and this distribution has it only as a snap; {BY_HAND}");
     }
-    apt::install(&[PACKAGE]).with_context(|| format!("no Chromium; {BY_HAND}"))?;
+    apt::install(&[PACKAGE]).context("no Chromium, and apt did not install it")?;
     let (program, version) = find().context("the package chromium is installed, but does not start")?;
     report("browser", &format!("{version} ({})", program.display()));
     Ok(program)

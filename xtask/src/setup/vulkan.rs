@@ -47,8 +47,7 @@ pub fn ensure() -> Result<()> {
              mesa-vulkan-drivers vulkan-loader; Arch: vulkan-swrast vulkan-icd-loader)"
         );
     }
-    let by_hand = || format!("install by hand: apt-get install {}", PACKAGES.join(" "));
-    apt::install(&PACKAGES).with_context(by_hand)?;
+    apt::install(&PACKAGES).context("no usable Vulkan adapter, and apt did not install one")?;
     let search = Search::of_this_machine();
     let driver = search.usable_driver().context("the packages are installed, but still no Vulkan driver is usable")?;
     report("vulkan", &driver.describe());
