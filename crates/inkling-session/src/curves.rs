@@ -2,7 +2,7 @@
 //! line, and the validations with their confidence band.
 
 use crate::metrics::MetricsRow;
-use crate::plot::{Plot, PlotError, Series, render};
+use crate::plot::{Corner, Plot, PlotError, Series, render};
 
 /// More points than this are beyond what a screen shows and only make the file large.
 const MOST_POINTS: usize = 1000;
@@ -57,6 +57,7 @@ pub fn draw(rows: &[MetricsRow]) -> Result<String, PlotError> {
         },
         Plot {
             title: "Query accuracy".to_owned(),
+            legend: Corner::LowerRight,
             x_label: "step".to_owned(),
             y_label: "%".to_owned(),
             series: accuracy_series,
@@ -72,19 +73,19 @@ fn raw_and_smoothed(points: &[(f64, f64)], name: &str, color: usize) -> Vec<Seri
     ]
 }
 
-/// An exponential moving average whose start is not biased towards zero; it passes over values
-/// that are not finite.
+/// A centred moving average: unlike a trailing one it does not lag behind a trend. Its window
+/// narrows towards both ends, and it passes over values that are not finite.
 fn smoothed(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    let span = (points.len() as f64 * SMOOTHED_SHARE).max(1.0);
-    let decay = 1.0 - 1.0 / span;
-    let (mut sum, mut weight) = (0.0, 0.0);
-    points
+    let finite: Vec<(f64, f64)> = points.iter().copied().filter(|point| point.1.is_finite()).collect();
+    let half = (finite.len() as f64 * SMOOTHED_SHARE / 2.0).round() as usize;
+    finite
         .iter()
-        .filter(|point| point.1.is_finite())
-        .map(|(x, y)| {
-            sum = decay * sum + y;
-            weight = decay * weight + 1.0;
-            (*x, sum / weight)
+        .enumerate()
+        .map(|(index, (x, _))| {
+            let reach = half.min(index).min(finite.len() - 1 - index);
+            let window = finite.get(index - reach..=index + reach).unwrap_or_default();
+            let sum: f64 = window.iter().map(|point| point.1).sum();
+            (*x, sum / window.len().max(1) as f64)
         })
         .collect()
 }
@@ -107,11 +108,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn smoothing_keeps_a_constant_and_passes_over_gaps() {
+    fn smoothing_keeps_a_trend_and_passes_over_gaps() {
         let points: Vec<(f64, f64)> = (0..100).map(|i| (f64::from(i), if i == 50 { f64::NAN } else { 3.0 })).collect();
         let smooth = smoothed(&points);
         assert_eq!(smooth.len(), 99);
-        // Sums of equal terms divided by their weight: rounding only.
+        // Sums of at most six equal terms, divided by their number: rounding only.
         assert!(smooth.iter().all(|p| (p.1 - 3.0).abs() < 1e-12));
     }
 

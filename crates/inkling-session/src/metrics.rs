@@ -194,7 +194,7 @@ mod tests {
             loss: 1.0 / step as f32,
             accuracy: 0.1,
             learning_rate: 1e-3 / 3.0,
-            validation_accuracy: (step % 2 == 0).then_some(f32::MIN_POSITIVE),
+            validation_accuracy: step.is_multiple_of(2).then_some(f32::MIN_POSITIVE),
             ..MetricsRow::default()
         }
     }

@@ -23,6 +23,16 @@ pub enum Scale {
     Logarithmic,
 }
 
+/// Where the legend stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Corner {
+    /// For lines that fall.
+    #[default]
+    UpperRight,
+    /// For lines that rise.
+    LowerRight,
+}
+
 /// One line of a plot.
 #[derive(Clone, Debug, Default)]
 pub struct Series {
@@ -53,6 +63,8 @@ pub struct Plot {
     pub x_scale: Scale,
     /// The division of the y axis.
     pub y_scale: Scale,
+    /// Where the legend stands, if a line has a name.
+    pub legend: Corner,
     /// The lines, drawn in this order.
     pub series: Vec<Series>,
 }
@@ -101,10 +113,16 @@ fn draw_panel(plot: &Plot, area: &Area<'_>) -> Result<(), PlotError> {
     use Scale::{Linear, Logarithmic};
     match (plot.x_scale, plot.y_scale) {
         (Linear, Linear) => draw(plot, area, x.clone(), y.clone(), &x, &y),
-        (Linear, Logarithmic) => draw(plot, area, x.clone(), y.clone().log_scale(), &x, &y),
-        (Logarithmic, Linear) => draw(plot, area, x.clone().log_scale(), y.clone(), &x, &y),
-        (Logarithmic, Logarithmic) => draw(plot, area, x.clone().log_scale(), y.clone().log_scale(), &x, &y),
+        (Linear, Logarithmic) => draw(plot, area, x.clone(), logarithmic(&y), &x, &y),
+        (Logarithmic, Linear) => draw(plot, area, logarithmic(&x), y.clone(), &x, &y),
+        (Logarithmic, Logarithmic) => draw(plot, area, logarithmic(&x), logarithmic(&y), &x, &y),
     }
+}
+
+/// Powers of ten are too far apart to label an axis that spans less than two of them.
+fn logarithmic(range: &Range<f64>) -> LogCoord<f64> {
+    let base = if range.end / range.start < 100.0 { 2.0 } else { 10.0 };
+    range.clone().log_scale().base(base).into()
 }
 
 /// The range of the drawable values, widened by a share of itself and never empty.
@@ -195,7 +213,10 @@ where
     if plot.series.iter().any(|series| series.name.is_some()) {
         chart
             .configure_series_labels()
-            .position(SeriesLabelPosition::UpperRight)
+            .position(match plot.legend {
+                Corner::UpperRight => SeriesLabelPosition::UpperRight,
+                Corner::LowerRight => SeriesLabelPosition::LowerRight,
+            })
             .background_style(WHITE.mix(0.8))
             .border_style(BLACK.mix(0.2))
             .label_font(("sans-serif", 14))

@@ -87,7 +87,7 @@ pub fn csv(points: &[EstimatorPoint]) -> Result<String, String> {
 }
 
 /// Two panels over H/N: the bias with the band that sampling alone explains (two standard
-/// errors), and the root-mean-square error.
+/// errors), and the root-mean-square error. H = N is exact and has no place on a logarithmic axis.
 ///
 /// # Errors
 /// When the drawing library fails.
@@ -95,7 +95,7 @@ pub fn svg(points: &[EstimatorPoint]) -> Result<String, PlotError> {
     let panel = |title: &str, y_label: &str, y: fn(&EstimatorPoint) -> f64, band: bool| {
         let mut series = Vec::new();
         for (color, kind) in [EstimatorKind::Lite, EstimatorKind::Subsampled].into_iter().enumerate() {
-            let mine: Vec<&EstimatorPoint> = points.iter().filter(|p| p.estimator == kind).collect();
+            let mine: Vec<&EstimatorPoint> = points.iter().filter(|p| p.estimator == kind && p.h < p.support).collect();
             let Some(first) = mine.first() else { continue };
             if band {
                 series.push(Series {
@@ -116,7 +116,7 @@ pub fn svg(points: &[EstimatorPoint]) -> Result<String, PlotError> {
         }
         Plot {
             title: title.to_owned(),
-            x_label: "H/N".to_owned(),
+            x_label: "H/N (both are exact at 1)".to_owned(),
             y_label: y_label.to_owned(),
             y_scale: Scale::Logarithmic,
             series,
@@ -140,4 +140,40 @@ pub fn write(folder: &Path, points: &[EstimatorPoint]) -> Result<(), RunError> {
     let svg = svg(points).map_err(|error| RunError::corrupt(&svg_path, error))?;
     write_atomically(&csv_path, csv.as_bytes())?;
     write_atomically(&svg_path, svg.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_hold_every_point_in_every_form() {
+        let point = |estimator, h, bias| EstimatorPoint {
+            estimator,
+            h,
+            support: 10,
+            draws: 200,
+            bias,
+            bias_standard_error: if h == 10 { 0.0 } else { 0.05 },
+            rmse: 0.5,
+        };
+        let points = [
+            point(EstimatorKind::Lite, 2, 0.04),
+            point(EstimatorKind::Lite, 5, 0.03),
+            point(EstimatorKind::Subsampled, 5, 0.4),
+            point(EstimatorKind::Lite, 10, 0.0),
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("new/report");
+        write(&out, &points).unwrap();
+        let csv = std::fs::read_to_string(out.join("estimators.csv")).unwrap();
+        let read: Vec<EstimatorPoint> =
+            csv::Reader::from_reader(csv.as_bytes()).deserialize().collect::<Result<_, _>>().unwrap();
+        assert_eq!(read, points);
+        let svg = std::fs::read_to_string(out.join("estimators.svg")).unwrap();
+        assert!(svg.contains("lite") && svg.contains("subsampled"));
+        let rows = table(&points).to_json();
+        assert_eq!(rows[2]["bias/s.e."], 8.0);
+        assert_eq!(rows[3]["bias/s.e."], "-");
+    }
 }

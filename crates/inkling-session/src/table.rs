@@ -3,7 +3,7 @@
 
 use comfy_table::{CellAlignment, presets};
 
-/// A table with named columns. Columns whose every cell reads as a number are right-aligned.
+/// A table with named columns. Columns of nothing but numbers, alone or with a unit, are right-aligned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Table {
     columns: Vec<String>,
@@ -81,13 +81,19 @@ impl Table {
         table.add_rows(&self.rows);
         for (index, column) in table.column_iter_mut().enumerate() {
             let cells = || self.rows.iter().filter_map(|row| row.get(index));
-            let numbers = cells().filter(|cell| cell.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '.'));
+            let numbers = cells().filter(|cell| reads_as_number(cell));
             if !self.rows.is_empty() && numbers.count() == cells().count() {
                 column.set_cell_alignment(CellAlignment::Right);
             }
         }
         table
     }
+}
+
+/// A number, alone or with a unit.
+fn reads_as_number(cell: &str) -> bool {
+    let starts = cell.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '.');
+    starts && cell.split_whitespace().count() <= 2
 }
 
 fn json_of(cell: &str) -> serde_json::Value {

@@ -18,7 +18,7 @@ const CARD_KEY: &str = "inkling";
 /// The values of a tensor, row-major.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TensorValues {
-    /// 32-bit floats.
+    /// 32-bit floats; 64-bit ones in a file are rounded to these.
     F32(Vec<f32>),
     /// 32-bit integers; 64-bit ones in a file read as these.
     I32(Vec<i32>),
@@ -78,6 +78,7 @@ impl Tensor {
     fn of_view(view: &TensorView<'_>) -> Result<Self, String> {
         let values = match view.dtype() {
             Dtype::F32 => TensorValues::F32(words(view.data()).map(f32::from_le_bytes).collect()),
+            Dtype::F64 => TensorValues::F32(words(view.data()).map(|word| f64::from_le_bytes(word) as f32).collect()),
             Dtype::I32 => TensorValues::I32(words(view.data()).map(i32::from_le_bytes).collect()),
             Dtype::I64 => TensorValues::I32(
                 words(view.data())
@@ -86,7 +87,7 @@ impl Tensor {
                     .map_err(|_| "holds integers beyond 32 bits".to_owned())?,
             ),
             other => {
-                return Err(format!("is of type {other}; store floats as F32 and integers as I32"));
+                return Err(format!("is of type {other}; store floats as F32 or F64 and integers as I32"));
             }
         };
         Ok(Self { shape: view.shape().to_vec(), values })
@@ -116,12 +117,13 @@ impl TensorFile {
     /// # Errors
     /// With the library's message, which only names or sizes beyond all measure bring about.
     pub fn encode(&self) -> Result<Vec<u8>, String> {
-        let bytes: Vec<(&String, &Tensor, (Dtype, Vec<u8>))> =
-            self.tensors.iter().map(|(name, tensor)| (name, tensor, tensor.bytes())).collect();
-        let views = bytes
+        let tensors: Vec<(Dtype, Vec<u8>)> = self.tensors.values().map(Tensor::bytes).collect();
+        let views = self
+            .tensors
             .iter()
-            .map(|(name, tensor, (dtype, data))| {
-                TensorView::new(*dtype, tensor.shape.clone(), data).map(|view| (*name, view))
+            .zip(&tensors)
+            .map(|((name, tensor), (dtype, data))| {
+                TensorView::new(*dtype, tensor.shape.clone(), data).map(|view| (name, view))
             })
             .collect::<Result<Vec<_>, SafeTensorError>>()
             .map_err(|error| error.to_string())?;

@@ -1,5 +1,8 @@
 //! A run folder from its first step over kills, damage and resumption to its curves.
 
+// The lint's exception for tests does not reach their helper functions.
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;

@@ -13,6 +13,7 @@ mod validate;
 
 use std::path::PathBuf;
 
+use inkling_data::{OpenOptions, Split};
 use serde::{Deserialize, Serialize};
 
 pub use case::{CaseConfig, CaseGradient, CaseModel};
@@ -83,6 +84,19 @@ impl Default for DataConfig {
             mean: None,
             std: None,
             augmentation: AugmentationConfig::default(),
+        }
+    }
+}
+
+impl DataConfig {
+    /// How the data set that `spec` names is opened.
+    pub fn open_options(&self) -> OpenOptions {
+        OpenOptions {
+            image_size: self.image_size,
+            seed: self.seed,
+            cache_bytes: self.cache.0,
+            split_file: self.split_file.clone(),
+            ..OpenOptions::default()
         }
     }
 }
@@ -297,6 +311,16 @@ impl SplitName {
             Self::Train => "train",
             Self::Validation => "validation",
             Self::Test => "test",
+        }
+    }
+}
+
+impl From<SplitName> for Split {
+    fn from(name: SplitName) -> Self {
+        match name {
+            SplitName::Train => Self::Train,
+            SplitName::Validation => Self::Validation,
+            SplitName::Test => Self::Test,
         }
     }
 }

@@ -1,0 +1,313 @@
+//! The arguments of every command.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use inkling_session::units::ByteSize;
+
+/// Few-shot learning on any GPU: meta-train, evaluate and adapt with bounded memory.
+#[derive(Debug, Parser)]
+#[command(name = "inkling", version, max_term_width = 100, after_help = EXAMPLES)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  inkling train --preset glyphs-protonet-lite --out runs/first
+  inkling eval --run runs/first --ways 5 --shots 1
+  inkling adapt --model runs/first/checkpoints/step-000400/weights.safetensors \\
+      --support photos/ --query unknown.jpg
+  inkling memory --preset glyphs-protonet-lite --memory-budget 512MiB
+
+Exit codes: 0 done, 1 a run failed, 2 wrong usage.";
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// Print one JSON object per line
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Use the adapter whose name contains this text (see `inkling devices`)
+    #[arg(long, global = true, value_name = "NAME")]
+    pub adapter: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Meta-train a learner and write a run folder
+    Train(TrainArgs),
+    /// Evaluate a run or a model on fixed episodes of a split
+    Eval(EvalArgs),
+    /// Adapt a model to your own classes and classify images
+    Adapt(AdaptArgs),
+    /// Compute one task's loss and meta-gradient, to check against another implementation
+    Grad(GradArgs),
+    /// Run an experiment and write its table and plot
+    #[command(subcommand)]
+    Report(ReportCommand),
+    /// Show the memory plan of a configuration without running it
+    Memory(MemoryArgs),
+    /// List, describe, fetch and picture data sets
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// List the adapters and what they can do
+    Devices,
+    /// Measure the speed of a network
+    #[command(subcommand)]
+    Bench(BenchCommand),
+}
+
+/// Where a configuration comes from: defaults, then a file or preset, then overrides.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ConfigArgs {
+    /// Read the configuration from a TOML file
+    #[arg(long, value_name = "FILE", conflicts_with = "preset")]
+    pub config: Option<PathBuf>,
+    /// Start from a preset: glyphs-protonet-lite or omniglot-protonet-lite
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<String>,
+    /// The data set: glyphs, scenes, omniglot:PATH or folder:PATH
+    #[arg(long, value_name = "SPEC")]
+    pub data: Option<String>,
+    /// Seed weights, episodes and subsets
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Refuse to use more GPU memory than this, for example 512MiB
+    #[arg(long, value_name = "SIZE")]
+    pub memory_budget: Option<ByteSize>,
+    /// Override any key, for example --set training.steps=2000 (repeatable)
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  inkling train --preset glyphs-protonet-lite
+  inkling train --config my.toml --out runs/mine --set training.steps=5000 --set gradient.h=20
+  inkling train --resume runs/mine --set training.steps=8000
+  inkling train --preset omniglot-protonet-lite --print-config > my.toml")]
+pub struct TrainArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// The run folder to write; a numbered one under runs/ when left out
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Continue the run in this folder
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "preset", "data", "seed", "out"])]
+    pub resume: Option<PathBuf>,
+    /// Check the configuration, print it with every key, and stop
+    #[arg(long)]
+    pub print_config: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  inkling eval --run runs/first
+  inkling eval --run runs/first --ways 20 --shots 1 --split test
+  inkling eval --model weights.safetensors --data omniglot:data/omniglot --ways 5 --shots 5")]
+pub struct EvalArgs {
+    /// The run whose newest checkpoint is evaluated
+    #[arg(long, value_name = "DIR", required_unless_present = "model", conflicts_with = "model")]
+    pub run: Option<PathBuf>,
+    /// A file of weights instead
+    #[arg(long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+    /// The data set; the one it was trained on when left out
+    #[arg(long, value_name = "SPEC")]
+    pub data: Option<String>,
+    #[command(flatten)]
+    pub episode: EpisodeArgs,
+    /// How many episodes
+    #[arg(long, value_name = "COUNT")]
+    pub episodes: Option<u32>,
+    /// Override any key, for example --set gradient.query_batch=50 (repeatable)
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+    /// Refuse to use more GPU memory than this, for example 512MiB
+    #[arg(long, value_name = "SIZE")]
+    pub memory_budget: Option<ByteSize>,
+}
+
+/// The shape of fixed episodes.
+#[derive(Clone, Debug, Default, Args)]
+pub struct EpisodeArgs {
+    /// Classes per episode
+    #[arg(long)]
+    pub ways: Option<u32>,
+    /// Support images per class
+    #[arg(long)]
+    pub shots: Option<u32>,
+    /// Query images per class
+    #[arg(long)]
+    pub queries: Option<u32>,
+    /// The classes that episodes are drawn from
+    #[arg(long, value_parser = ["train", "validation", "test"])]
+    pub split: Option<String>,
+    /// Seed of the episodes
+    #[arg(long)]
+    pub seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  inkling adapt --model weights.safetensors --support photos/ --query unknown/
+with photos/cat/1.jpg, photos/cat/2.jpg, photos/dog/1.jpg, ...")]
+pub struct AdaptArgs {
+    /// The file of weights; it says itself what network it belongs to
+    #[arg(long, value_name = "FILE")]
+    pub model: PathBuf,
+    /// A folder with one folder of images per class
+    #[arg(long, value_name = "DIR")]
+    pub support: PathBuf,
+    /// The image or folder of images to classify
+    #[arg(long, value_name = "FILE|DIR")]
+    pub query: PathBuf,
+    /// Refuse to use more GPU memory than this, for example 512MiB
+    #[arg(long, value_name = "SIZE")]
+    pub memory_budget: Option<ByteSize>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The episode holds support_images [N,C,H,W] f32, support_labels [N] i32, query_images and
+query_labels; the output holds loss [1] and one tensor per trainable parameter.")]
+pub struct GradArgs {
+    /// The network, head and estimator
+    #[arg(long, value_name = "TOML")]
+    pub case: PathBuf,
+    /// The weights, with PyTorch names and shapes
+    #[arg(long, value_name = "SAFETENSORS")]
+    pub weights: PathBuf,
+    /// The images and labels
+    #[arg(long, value_name = "SAFETENSORS")]
+    pub episode: PathBuf,
+    /// Where the loss and the gradient go
+    #[arg(long, value_name = "SAFETENSORS")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ReportCommand {
+    /// Bias and error of the sampled gradient estimators over H/N, against the exact gradient
+    Estimators(EstimatorsArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct EstimatorsArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Use these weights instead of freshly drawn ones
+    #[arg(long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+    /// Draws for each estimator and each H
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(2..))]
+    pub draws: u32,
+    /// The folder for estimators.csv and estimators.svg
+    #[arg(long, value_name = "DIR", default_value = "report")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct MemoryArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Support images N to plan for, separated by commas
+    #[arg(long, value_delimiter = ',', value_name = "N,...", value_parser = clap::value_parser!(u32).range(1..))]
+    pub support: Vec<u32>,
+    /// Image sizes in pixels to plan for, separated by commas
+    #[arg(long, value_delimiter = ',', value_name = "PIXELS,...", value_parser = clap::value_parser!(u32).range(1..))]
+    pub image_sizes: Vec<u32>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DataCommand {
+    /// List the data sets and what can be fetched
+    List,
+    /// Count the classes and images of a data set
+    Info(DataInfoArgs),
+    /// Fetch a data set from its official address; a cut transfer resumes
+    Fetch(DataFetchArgs),
+    /// Write a contact sheet of one episode as PNG
+    Sheet(DataSheetArgs),
+}
+
+/// How a data set is opened.
+#[derive(Clone, Debug, Args)]
+pub struct DataOpenArgs {
+    /// The data set: glyphs, scenes, omniglot:PATH or folder:PATH
+    pub spec: String,
+    /// Height and width of the images in pixels
+    #[arg(long, value_name = "PIXELS")]
+    pub image_size: Option<u32>,
+    /// The file that assigns classes to splits
+    #[arg(long, value_name = "FILE")]
+    pub split_file: Option<PathBuf>,
+    /// Seed of generated data and of automatic splits
+    #[arg(long, default_value_t = 0)]
+    pub data_seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub struct DataInfoArgs {
+    #[command(flatten)]
+    pub open: DataOpenArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct DataFetchArgs {
+    /// What to fetch (see `inkling data list`)
+    pub name: String,
+    /// The folder to fetch into; data/NAME when left out
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// The address of a folder that holds the same files
+    #[arg(long, value_name = "URL")]
+    pub mirror: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct DataSheetArgs {
+    #[command(flatten)]
+    pub open: DataOpenArgs,
+    #[command(flatten)]
+    pub episode: EpisodeArgs,
+    /// Which of the fixed episodes
+    #[arg(long, default_value_t = 0)]
+    pub index: u64,
+    /// The PNG file
+    #[arg(long, value_name = "FILE", default_value = "sheet.png")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Forward, and forward + backward, of Conv-4: milliseconds, GFLOP/s, dispatches
+    Conv4(Conv4Args),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  inkling bench conv4 --channels 64 --image 32 --batch 100")]
+pub struct Conv4Args {
+    /// Channels of each block
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub channels: u32,
+    /// Height and width of the images in pixels
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(16..=4096))]
+    pub image: u32,
+    /// Images per pass
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=65536))]
+    pub batch: u32,
+    /// Channels of the images
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub in_channels: u32,
+    /// Timed passes, after one that is not
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub repeats: u32,
+}

@@ -1,0 +1,187 @@
+//! `inkling data`.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use inkling_data::fetch::{DOWNLOADS, FetchOptions, Progress};
+use inkling_data::{
+    Dataset, EpisodePlan, EpisodeSpec, KNOWN, Normalization, OpenOptions, Split, contact_sheet, png_bytes,
+};
+use inkling_session::table::Table;
+use serde_json::json;
+
+use crate::args::{DataCommand, DataFetchArgs, DataInfoArgs, DataOpenArgs, DataSheetArgs};
+use crate::failure::Failure;
+use crate::interrupt::Interrupt;
+use crate::output::Output;
+
+pub fn run(command: DataCommand, output: Output) -> Result<(), Failure> {
+    match command {
+        DataCommand::List => {
+            list(output);
+            Ok(())
+        }
+        DataCommand::Info(args) => info(&args, output),
+        DataCommand::Fetch(args) => fetch(&args, output),
+        DataCommand::Sheet(args) => sheet(&args, output),
+    }
+}
+
+fn list(output: Output) {
+    let mut sets = Table::new(["data set", "what it is"]);
+    for (name, description) in KNOWN {
+        sets.row([name, description]);
+    }
+    output.table(&sets);
+    let mut downloads = Table::new(["fetch", "what it is"]);
+    for download in DOWNLOADS {
+        downloads.row([download.name, download.description]);
+    }
+    if !output.is_json() {
+        output.line("");
+    }
+    output.table(&downloads);
+}
+
+fn open(args: &DataOpenArgs) -> Result<Arc<dyn Dataset>, Failure> {
+    let options = OpenOptions {
+        image_size: args.image_size,
+        seed: args.data_seed,
+        split_file: args.split_file.clone(),
+        ..OpenOptions::default()
+    };
+    inkling_data::open(&args.spec, &options).map_err(|error| match error {
+        inkling_data::DataError::Specification(_) => Failure::Usage(error.to_string()),
+        _ => Failure::failed(error),
+    })
+}
+
+fn info(args: &DataInfoArgs, output: Output) -> Result<(), Failure> {
+    let dataset = open(&args.open)?;
+    let summary = inkling_data::summary(dataset.as_ref()).map_err(Failure::failed)?;
+    let shape = summary.shape;
+    if output.is_json() {
+        let splits: serde_json::Map<_, _> = summary
+            .splits
+            .iter()
+            .map(|s| {
+                let value = json!({"classes": s.classes, "images": s.images,
+                    "smallest_class": s.smallest_class, "largest_class": s.largest_class});
+                (s.split.name().to_owned(), value)
+            })
+            .collect();
+        output.object(&json!({
+            "spec": summary.spec, "channels": shape.channels, "height": shape.height, "width": shape.width,
+            "splits": splits,
+            "mean": summary.normalization.mean, "std": summary.normalization.std,
+            "sample_mean": summary.sample.mean, "sample_std": summary.sample.std, "sample_images": summary.sample_images,
+        }));
+        return Ok(());
+    }
+    output.line(&format!("{}: images of {}×{}×{}", summary.spec, shape.channels, shape.height, shape.width));
+    let mut table = Table::new(["split", "classes", "images", "smallest class", "largest class"]);
+    for split in &summary.splits {
+        table.row([
+            split.split.name().to_owned(),
+            split.classes.to_string(),
+            split.images.to_string(),
+            split.smallest_class.to_string(),
+            split.largest_class.to_string(),
+        ]);
+    }
+    output.table(&table);
+    output.line(&format!("normalised with {}", statistics(&summary.normalization)));
+    output.line(&format!("a sample of {} images has {}", summary.sample_images, statistics(&summary.sample)));
+    Ok(())
+}
+
+fn statistics(of: &Normalization) -> String {
+    let list = |values: &[f32]| values.iter().map(|v| format!("{v:.3}")).collect::<Vec<_>>().join(", ");
+    format!("mean {} and standard deviation {}", list(&of.mean), list(&of.std))
+}
+
+fn fetch(args: &DataFetchArgs, output: Output) -> Result<(), Failure> {
+    let Some(download) = DOWNLOADS.iter().find(|one| one.name == args.name) else {
+        let known = DOWNLOADS.iter().map(|one| one.name).collect::<Vec<_>>().join(", ");
+        return Err(Failure::Usage(format!("there is nothing to fetch called \"{}\"; known are {known}", args.name)));
+    };
+    let folder = args.out.clone().unwrap_or_else(|| Path::new("data").join(download.name));
+    let options = FetchOptions { base: args.mirror.clone(), ..FetchOptions::default() };
+    let interrupt = Interrupt::install()?;
+    let mut bars = FetchBars { output, bar: None };
+    let paths = inkling_data::fetch::fetch(download.name, &folder, &options, &mut |progress| {
+        bars.show(progress);
+        if interrupt.requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    bars.close();
+    for path in paths.map_err(Failure::failed)? {
+        output.result(&json!({"file": path}), &path.display().to_string());
+    }
+    Ok(())
+}
+
+/// A bar per file, on a terminal only.
+struct FetchBars {
+    output: Output,
+    bar: Option<(String, ProgressBar)>,
+}
+
+impl FetchBars {
+    fn show(&mut self, progress: Progress<'_>) {
+        if !self.output.draws_bars() {
+            return;
+        }
+        if self.bar.as_ref().is_none_or(|(file, _)| file != progress.file) {
+            self.close();
+            let bar = ProgressBar::new(progress.total_bytes.unwrap_or(0));
+            if let Ok(style) = ProgressStyle::with_template(FETCH_TEMPLATE) {
+                bar.set_style(style);
+            }
+            bar.set_message(progress.file.to_owned());
+            self.bar = Some((progress.file.to_owned(), bar));
+        }
+        if let Some((_, bar)) = &self.bar {
+            bar.set_position(progress.received_bytes);
+        }
+    }
+
+    fn close(&mut self) {
+        if let Some((_, bar)) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+const FETCH_TEMPLATE: &str = "{msg}  {bar:30.cyan/blue} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
+
+fn sheet(args: &DataSheetArgs, output: Output) -> Result<(), Failure> {
+    let dataset = open(&args.open)?;
+    let split = match args.episode.split.as_deref() {
+        Some(name) => name.parse::<Split>().map_err(|error| Failure::Usage(error.to_string()))?,
+        None => Split::Test,
+    };
+    let spec = EpisodeSpec::Fixed {
+        ways: args.episode.ways.unwrap_or(5),
+        shots: args.episode.shots.unwrap_or(5),
+        queries: args.episode.queries.unwrap_or(5),
+    };
+    let seed = args.episode.seed.unwrap_or(0);
+    let plan = EpisodePlan::draw(dataset.as_ref(), split, &spec, seed, args.index).map_err(Failure::failed)?;
+    let episode = plan.load(dataset.as_ref()).map_err(Failure::failed)?;
+    let png = png_bytes(&contact_sheet(&episode)).map_err(Failure::failed)?;
+    inkling_session::write_atomically(&args.out, &png)?;
+    output.result(&json!({"file": args.out}), &args.out.display().to_string());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fetch_template_compiles() {
+        assert!(ProgressStyle::with_template(FETCH_TEMPLATE).is_ok());
+    }
+}
