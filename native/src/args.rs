@@ -118,6 +118,9 @@ pub struct EvalArgs {
     /// A file of weights instead
     #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,
+    /// Evaluate the weights that the run started from
+    #[arg(long, requires = "run")]
+    pub untrained: bool,
     /// The data set; the one it was trained on when left out
     #[arg(long, value_name = "SPEC")]
     pub data: Option<String>,

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use inkling_session::config::ConfigError;
 use inkling_session::error::RunError;
+use inkling_session::run::SessionError;
 
 /// Why a command stopped.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +49,16 @@ impl From<RunError> for Failure {
             RunError::Occupied(_) | RunError::NotARun(_) | RunError::OtherConfiguration(_) | RunError::Config(_) => {
                 Self::Usage(error.to_string())
             }
+        }
+    }
+}
+
+impl From<SessionError> for Failure {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Run(error) => error.into(),
+            error if error.is_usage() => Self::Usage(error.to_string()),
+            error => Self::failed(error),
         }
     }
 }

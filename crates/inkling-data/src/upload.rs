@@ -85,8 +85,7 @@ impl ImageUpload<Buffer> {
             affine_offset: 0,
             fill: 0.0,
         };
-        let buffers =
-            augment::Buffers { pixels: self.pixels.all(), affines: self.affines.all(), output: output.all() };
+        let buffers = augment::Buffers { pixels: self.pixels.all(), affines: self.affines.all(), output: output.all() };
         let pixels = u64::from(output_size) * u64::from(output_size);
         recorder.dispatch(params, buffers, images.len() as u64 * pixels)
     }

@@ -244,6 +244,26 @@ impl Learner {
         Ok(())
     }
 
+    /// Names of the optimiser's moments.
+    pub fn moment_names(&self) -> &'static [&'static str] {
+        self.workspace.optimizer.as_ref().map_or(&[], |state| state.names())
+    }
+
+    /// Changes the estimator to another that needs no more room: between `chunked`, `lite` and
+    /// `subsampled`, with their H.
+    ///
+    /// # Errors
+    /// [`MetaError::Config`] for `full`, whose activations were not planned, or from it.
+    pub fn set_estimator(&mut self, estimator: Estimator, h: u32) -> Result<(), MetaError> {
+        let present = self.model.config.gradient.estimator;
+        if (present == Estimator::Full) != (estimator == Estimator::Full) {
+            return Err(MetaError::config("gradient.estimator", "full", "needs a plan of its own; make a new learner"));
+        }
+        self.model.config.gradient.estimator = estimator;
+        self.model.config.gradient.h = h;
+        Ok(())
+    }
+
     /// Sets the accumulated gradient to zero.
     pub fn clear_gradient(&mut self) {
         if let Some(gradient) = &self.workspace.gradient {

@@ -24,9 +24,6 @@ pub enum NnError {
         /// One line for each missing, surplus or misshapen tensor.
         problems: Vec<String>,
     },
-    /// A safetensors file that cannot be read.
-    #[error("not a usable safetensors file: {0}; save it again with the safetensors library, as f32, f16, bf16 or f64")]
-    Safetensors(String),
     /// A vector of another layout.
     #[error("a flat vector of {found} elements where the layout has {expected}; this is a fault of the program, please report it")]
     Length {

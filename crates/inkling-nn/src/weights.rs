@@ -1,8 +1,6 @@
-//! Weights by PyTorch's names and shapes, in and out of safetensors.
+//! Weights by PyTorch's names and shapes, in and out of flat vectors.
 
-use std::collections::{BTreeMap, HashMap};
-
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use std::collections::BTreeMap;
 
 use crate::NnError;
 use crate::layout::Layout;
@@ -82,68 +80,6 @@ impl Weights {
         }
         if problems.is_empty() { Ok(vectors) } else { Err(NnError::Weights { problems }) }
     }
-
-    /// Reads a safetensors file; f16, bf16 and f64 become f32, integers are refused.
-    ///
-    /// # Errors
-    /// [`NnError::Safetensors`].
-    pub fn from_safetensors(bytes: &[u8]) -> Result<(Self, HashMap<String, String>), NnError> {
-        let fail = |error: safetensors::SafeTensorError| NnError::Safetensors(error.to_string());
-        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(fail)?;
-        let file = SafeTensors::deserialize(bytes).map_err(fail)?;
-        let mut weights = Self::default();
-        for (name, view) in file.tensors() {
-            let Some(values) = to_f32(&view) else {
-                // A counter of batch norm may be an integer; it is of no use here.
-                if name.ends_with("num_batches_tracked") {
-                    continue;
-                }
-                return Err(NnError::Safetensors(format!("{name} is of type {:?}, not a float", view.dtype())));
-            };
-            weights.insert(name, view.shape().to_vec(), values);
-        }
-        Ok((weights, metadata.metadata().clone().unwrap_or_default()))
-    }
-
-    /// Writes a safetensors file of f32 tensors with metadata.
-    ///
-    /// # Errors
-    /// [`NnError::Safetensors`].
-    pub fn to_safetensors(&self, metadata: HashMap<String, String>) -> Result<Vec<u8>, NnError> {
-        let fail = |error: safetensors::SafeTensorError| NnError::Safetensors(error.to_string());
-        let mut views = Vec::with_capacity(self.0.len());
-        for (name, tensor) in &self.0 {
-            let bytes = bytemuck::cast_slice(&tensor.values);
-            views.push((name, TensorView::new(Dtype::F32, tensor.shape.clone(), bytes).map_err(fail)?));
-        }
-        safetensors::serialize(views, Some(metadata)).map_err(fail)
-    }
-}
-
-fn to_f32(view: &TensorView<'_>) -> Option<Vec<f32>> {
-    let bytes = view.data();
-    let words = |value: &[u8]| value.try_into().ok().map(u16::from_le_bytes);
-    match view.dtype() {
-        Dtype::F32 => bytes.chunks_exact(4).map(|v| v.try_into().ok().map(f32::from_le_bytes)).collect(),
-        Dtype::F64 => bytes.chunks_exact(8).map(|v| v.try_into().ok().map(|v| f64::from_le_bytes(v) as f32)).collect(),
-        Dtype::BF16 => {
-            bytes.chunks_exact(2).map(|v| words(v).map(|v| f32::from_bits(u32::from(v) << 16))).collect()
-        }
-        Dtype::F16 => bytes.chunks_exact(2).map(|v| words(v).map(half_to_f32)).collect(),
-        _ => None,
-    }
-}
-
-/// IEEE 754 binary16 to binary32.
-fn half_to_f32(half: u16) -> f32 {
-    let sign = if half & 0x8000 == 0 { 1.0 } else { -1.0 };
-    let (exponent, mantissa) = (i32::from(half >> 10 & 0x1f), f32::from(half & 0x3ff));
-    match exponent {
-        0 => sign * mantissa * 2_f32.powi(-24),
-        0x1f if mantissa == 0.0 => sign * f32::INFINITY,
-        0x1f => f32::NAN,
-        _ => sign * (1.0 + mantissa / 1024.0) * 2_f32.powi(exponent - 15),
-    }
 }
 
 #[cfg(test)]
@@ -151,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn weights_survive_the_file() {
+    fn flat_vectors_come_back() {
         let mut layout = Layout::default();
         layout.push("a.weight", &[2, 3]);
         layout.push("a.bias", &[2]);
@@ -160,12 +96,7 @@ mod tests {
         vector[64] = 7.0;
         let mut weights = Weights::default();
         weights.insert_flat(&layout, &vector).unwrap();
-        let metadata = HashMap::from([("k".to_owned(), "v".to_owned())]);
-        let bytes = weights.to_safetensors(metadata.clone()).unwrap();
-        let (read, read_metadata) = Weights::from_safetensors(&bytes).unwrap();
-        assert_eq!(read, weights);
-        assert_eq!(read_metadata, metadata);
-        assert_eq!(read.to_flat([&layout], &[]).unwrap(), [vector]);
+        assert_eq!(weights.to_flat([&layout], &[]).unwrap(), [vector]);
     }
 
     #[test]
@@ -182,32 +113,5 @@ mod tests {
         assert!(error.contains("b.weight [1] is missing"), "{error}");
         assert!(error.contains("c.weight [1] is not part"), "{error}");
         assert!(!error.contains("head.scale"), "{error}");
-    }
-
-    #[test]
-    fn halves_become_floats() {
-        for (half, float) in [(0x3c00, 1.0), (0xc000, -2.0), (0x0001, 5.960_464_5e-8), (0x7bff, 65504.0)] {
-            assert_eq!(half_to_f32(half), float);
-        }
-        assert!(half_to_f32(0x7e00).is_nan());
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
-            let _ = Weights::from_safetensors(&bytes);
-        }
-
-        #[test]
-        fn damaged_files_are_read_or_refused(at in 0_usize..200, value in proptest::num::u8::ANY, cut in 0_usize..200) {
-            let mut weights = Weights::default();
-            weights.insert("a", vec![2, 2], vec![1.0; 4]);
-            let mut bytes = weights.to_safetensors(HashMap::new()).unwrap();
-            if let Some(byte) = bytes.get_mut(at) {
-                *byte = value;
-            }
-            bytes.truncate(bytes.len().saturating_sub(cut));
-            let _ = Weights::from_safetensors(&bytes);
-        }
     }
 }

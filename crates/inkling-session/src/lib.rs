@@ -15,6 +15,7 @@ pub mod model_card;
 pub mod plot;
 pub mod presets;
 pub mod report;
+pub mod run;
 pub mod run_folder;
 pub mod table;
 pub mod tensor_file;

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use inkling_data::{ClassImages, ImageShape, Pixels, load_class_folder, load_images};
+use inkling_session::model_card::ModelCard;
+use inkling_session::run::{AdaptTask, adapt};
 use inkling_session::table::Table;
 use inkling_session::tensor_file::TensorFile;
 use inkling_session::units::ByteSize;
 use serde_json::json;
 
 use super::eval::card_of;
-use super::unconnected;
 use crate::args::AdaptArgs;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -24,21 +25,25 @@ struct Task {
 
 pub fn run(args: &AdaptArgs, adapter: Option<String>, output: Output) -> Result<(), Failure> {
     let weights = TensorFile::read(&args.model)?;
-    let [channels, height, width] = card_of(&args.model, &weights)?.image_shape;
+    let card = card_of(&args.model, &weights)?.clone();
+    let [channels, height, width] = card.image_shape;
     let shape = ImageShape { channels, height, width };
     let support = load_class_folder(&args.support, shape).map_err(Failure::failed)?;
     let queries = load_images(&args.query, shape).map_err(Failure::failed)?;
     let task = Task { weights, support, queries, budget: args.memory_budget };
-    let probabilities = classify(&task, adapter)?;
+    let probabilities = classify(&task, &card, adapter)?;
     print(&task, &probabilities, output);
     Ok(())
 }
 
-/// The probability of every class for every query image, `[queries, ways]`.
-fn classify(task: &Task, _adapter: Option<String>) -> Result<Vec<Vec<f32>>, Failure> {
-    // The adaptation joins here: open the device, load the weights, fit the head, classify.
-    let _ = (&task.weights, &task.budget);
-    Err(unconnected("adapt"))
+/// The probability of every class for every query image, `[queries][ways]`.
+fn classify(task: &Task, card: &ModelCard, adapter: Option<String>) -> Result<Vec<Vec<f32>>, Failure> {
+    let pixels = |(_, images): &ClassImages| images.iter().map(|(_, pixels)| pixels.clone()).collect();
+    let support: Vec<Vec<Pixels>> = task.support.iter().map(pixels).collect();
+    let queries: Vec<Pixels> = task.queries.iter().map(|(_, pixels)| pixels.clone()).collect();
+    let (weights, budget) = (&task.weights, task.budget);
+    let learned = AdaptTask { weights, card, support: &support, queries: &queries, budget };
+    Ok(pollster::block_on(adapt(learned, adapter))?)
 }
 
 fn print(task: &Task, probabilities: &[Vec<f32>], output: Output) {

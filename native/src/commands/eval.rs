@@ -5,13 +5,14 @@ use std::path::Path;
 use inkling_session::checkpoint::Checkpoint;
 use inkling_session::config::{Layers, RunConfig};
 use inkling_session::error::RunError;
-use inkling_session::events::{Evaluation, Event};
+use inkling_session::events::Evaluation;
 use inkling_session::model_card::ModelCard;
+use inkling_session::run::{evaluate, initial_weights};
 use inkling_session::run_folder::RunFolder;
 use inkling_session::tensor_file::TensorFile;
 use serde_json::json;
 
-use super::{assign, resolve, set_budget, set_episode, unconnected};
+use super::{assign, resolve, set_budget, set_episode};
 use crate::args::EvalArgs;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -31,22 +32,13 @@ pub fn run(args: &EvalArgs, adapter: Option<String>, output: Output) -> Result<(
     assign(&mut layers, &args.overrides)?;
     let config = resolve(&layers, output)?;
     let mut printer = Printer::new(output);
-    let result = evaluate(&config, &weights, adapter, &mut |event| printer.show(&event));
+    let weights = if args.untrained { initial_weights(&config)? } else { weights };
+    let result = pollster::block_on(evaluate(&config, &weights, adapter, &mut |event| printer.show(&event)));
     printer.close();
     print(&config, &result?, output);
     Ok(())
 }
 
-/// Scores the fixed episodes of `[evaluation]`.
-fn evaluate(
-    _config: &RunConfig,
-    _weights: &TensorFile,
-    _adapter: Option<String>,
-    _emit: &mut dyn FnMut(Event),
-) -> Result<Evaluation, Failure> {
-    // Evaluation joins here: open the data set and the device, load the weights, run the episodes.
-    Err(unconnected("eval"))
-}
 
 fn of_run(run: &Path, output: Output) -> Result<(Layers, TensorFile), Failure> {
     let layers = RunFolder::read_layers(run)?;

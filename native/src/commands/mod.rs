@@ -104,7 +104,3 @@ fn integer(flag: &str, value: u64) -> Result<Value, Failure> {
         .map_err(|_| Failure::Usage(format!("{flag} {value} is too large; use at most {}", i64::MAX)))
 }
 
-/// The failure of the commands whose work is not connected yet.
-fn unconnected(command: &str) -> Failure {
-    Failure::failed(format!("this build checks the arguments of `inkling {command}`, but cannot run it yet"))
-}

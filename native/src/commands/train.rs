@@ -2,24 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use inkling_session::config::RunConfig;
-use inkling_session::events::Event;
+use inkling_session::run::{Control, Target, train};
 use inkling_session::run_folder::RunFolder;
 
-use super::{assign, layers, resolve, set_budget, unconnected};
+use super::{assign, layers, resolve, set_budget};
 use crate::args::{ConfigArgs, TrainArgs};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::printer::Printer;
-
-/// Where the run goes.
-enum Target {
-    /// A new run in this folder.
-    New(PathBuf),
-    /// The run in this folder goes on.
-    Resume(PathBuf),
-}
 
 pub fn run(args: &TrainArgs, adapter: Option<String>, output: Output) -> Result<(), Failure> {
     let layers = match &args.resume {
@@ -47,23 +38,17 @@ pub fn run(args: &TrainArgs, adapter: Option<String>, output: Output) -> Result<
     }
     let interrupt = Interrupt::install()?;
     let mut printer = Printer::new(output);
-    let result = train(&config, &target, adapter, &interrupt, &mut |event| printer.show(&event));
+    // A run that ends early by Ctrl-C or time limit has ended well.
+    let result =
+        pollster::block_on(train(&config, &target, adapter, &interrupt, &mut |event| printer.show(&event)));
     printer.close();
-    result
+    Ok(result?)
 }
 
-/// Trains. A run that ends early by Ctrl-C or time limit has ended well.
-fn train(
-    _config: &RunConfig,
-    target: &Target,
-    _adapter: Option<String>,
-    interrupt: &Interrupt,
-    _emit: &mut dyn FnMut(Event),
-) -> Result<(), Failure> {
-    // The run loop joins here: open the device, create or resume the run folder, train.
-    let (Target::New(_folder) | Target::Resume(_folder)) = target;
-    let _ = interrupt.requested();
-    Err(unconnected("train"))
+impl Control for Interrupt {
+    fn stop_requested(&self) -> bool {
+        self.requested()
+    }
 }
 
 /// What a run is called when the user does not say.

@@ -1,0 +1,130 @@
+//! The LITE paper's gradient experiment: bias and error of estimators against the exact gradient.
+
+use inkling_data::{Numbers, Split};
+use inkling_meta::{Estimator, Learner, Model, Purpose, SubsetTime};
+use inkling_nn::Weights;
+
+use super::SessionError;
+use super::model::{from_file, initial, learner_config, normalization, open_data, open_gpu, training_limits};
+use super::tasks::{PreparedTask, TaskSource, training_spec};
+use crate::config::{EstimatorKind, RunConfig};
+use crate::report::EstimatorPoint;
+use crate::tensor_file::TensorFile;
+
+/// H is measured at these many tenths of N.
+const TENTHS: std::ops::RangeInclusive<u32> = 1..=10;
+
+/// Bias and root-mean-square error of `lite` and `subsampled` against `full`, relative to the
+/// norm of the exact gradient, over `draws` draws for each H from 10 % to 100 % of N, on the
+/// first training task of the configuration.
+///
+/// # Errors
+/// When data, weights or device fail.
+pub async fn estimators(
+    config: &RunConfig,
+    weights: Option<&TensorFile>,
+    draws: u32,
+    adapter: Option<String>,
+) -> Result<Vec<EstimatorPoint>, SessionError> {
+    let dataset = open_data(&config.data)?;
+    let normalization = normalization(&config.data, dataset.as_ref())?.into();
+    let source = TaskSource {
+        dataset,
+        normalization,
+        split: Split::Train,
+        spec: training_spec(&config.task),
+        augmentation: None,
+        seed: config.training.seed,
+    };
+    source.check()?;
+    let prepared = source.prepare(0)?;
+    let gpu = open_gpu(adapter, false).await?;
+    let mut learner_config = learner_config(config, source.dataset.image_shape())?;
+    // One batch of queries, so that H is the number of rows that are drawn.
+    learner_config.gradient.query_batch = 0;
+    learner_config.gradient.subset = SubsetTime::Task;
+    learner_config.gradient.estimator = Estimator::Chunked;
+    let model = Model::new(learner_config, gpu.tier())?;
+    let weights = match weights {
+        Some(file) => from_file(file, &model)?,
+        None => initial(&model, &config.head, config.training.seed)?,
+    };
+    let limits = training_limits(&config.task);
+    super::memory::check_budget(&model, limits, Purpose::Gradient, config.memory.budget)?;
+    let mut learner = Learner::new(&gpu, model, limits, Purpose::Gradient)?;
+    learner.set_weights(&weights).await?;
+    let mut experiment = Experiment { learner, prepared, seed: config.training.seed, draws: draws.max(2) };
+    let exact = flatten(&experiment.gradient(Estimator::Chunked, 0, 0).await?);
+    let task = experiment.prepared.task();
+    let (support, ways) = (task.support_labels.len() as u32, task.ways);
+    let mut points = Vec::new();
+    for estimator in [Estimator::Lite, Estimator::Subsampled] {
+        for tenths in TENTHS {
+            let h = (support * tenths).div_ceil(10);
+            // A smaller task needs an image of each class.
+            if estimator == Estimator::Lite || h >= ways {
+                points.push(experiment.point(estimator, h, support, &exact).await?);
+            }
+        }
+    }
+    Ok(points)
+}
+
+struct Experiment {
+    learner: Learner,
+    prepared: PreparedTask,
+    seed: u64,
+    draws: u32,
+}
+
+impl Experiment {
+    async fn gradient(&mut self, estimator: Estimator, h: u32, draw: u32) -> Result<Weights, SessionError> {
+        self.learner.set_estimator(estimator, h)?;
+        self.learner.clear_gradient();
+        let mut numbers = Numbers::new(b"estimate", self.seed, u64::from(h), u64::from(draw));
+        self.learner.accumulate(&self.prepared.task(), &mut numbers).await?;
+        Ok(self.learner.gradient().await?)
+    }
+
+    /// ‖mean − exact‖ and the root of the mean squared error, both over ‖exact‖. The standard
+    /// error of the mean's distance is that of a mean of independent draws: s/√n over all
+    /// components together.
+    async fn point(
+        &mut self,
+        estimator: Estimator,
+        h: u32,
+        support: u32,
+        exact: &[f64],
+    ) -> Result<EstimatorPoint, SessionError> {
+        let mut mean = vec![0.0; exact.len()];
+        let mut squared_error = 0.0;
+        let mut squares = 0.0;
+        for draw in 0..self.draws {
+            let gradient = flatten(&self.gradient(estimator, h, draw).await?);
+            let count = f64::from(draw + 1);
+            for ((mean, &value), &exact) in mean.iter_mut().zip(&gradient).zip(exact) {
+                squared_error += (value - exact).powi(2);
+                // Welford's update of the mean and of the sum of squared deviations.
+                let before = value - *mean;
+                *mean += before / count;
+                squares += before * (value - *mean);
+            }
+        }
+        let draws = f64::from(self.draws);
+        let norm = exact.iter().map(|value| value * value).sum::<f64>().sqrt();
+        let bias = mean.iter().zip(exact).map(|(mean, exact)| (mean - exact).powi(2)).sum::<f64>().sqrt();
+        Ok(EstimatorPoint {
+            estimator: if estimator == Estimator::Lite { EstimatorKind::Lite } else { EstimatorKind::Subsampled },
+            h,
+            support,
+            draws: self.draws,
+            bias: bias / norm,
+            bias_standard_error: (squares / (draws - 1.0) / draws).sqrt() / norm,
+            rmse: (squared_error / draws).sqrt() / norm,
+        })
+    }
+}
+
+fn flatten(weights: &Weights) -> Vec<f64> {
+    weights.iter().flat_map(|(_, tensor)| tensor.values.iter().map(|&value| f64::from(value))).collect()
+}

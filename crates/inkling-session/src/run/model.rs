@@ -1,0 +1,216 @@
+//! From configuration to model: the one place where configured names become types.
+
+use inkling_data::{Dataset, ImageShape, Normalization, Numbers, OpenOptions};
+use inkling_gpu::{Gpu, GpuOptions};
+use inkling_meta::{
+    Estimator, GradientSettings, LearnerConfig, Metric, Model, Optimizer, Purpose, SubsetTime, TaskLimits,
+};
+use inkling_nn::{Conv4Config, Norm, Weights};
+
+use super::SessionError;
+use crate::config::{
+    DataConfig, EstimatorKind, EvaluationConfig, GradientConfig, HeadConfig, Metric as MetricName, ModelConfig,
+    NormKind, Optimizer as OptimizerName, RunConfig, SubsetKind, TaskConfig, TrainingConfig,
+};
+use crate::model_card::ModelCard;
+use crate::tensor_file::{Tensor, TensorFile};
+
+/// Queries per class that variable episodes have at most (Triantafillou et al. 2020).
+const VARIABLE_QUERIES: u32 = 10;
+
+/// Opens the device.
+pub(super) async fn open_gpu(adapter: Option<String>, profile: bool) -> Result<Gpu, SessionError> {
+    Ok(Gpu::new(&GpuOptions { adapter, profile }).await?)
+}
+
+/// Opens the configured data set.
+pub(super) fn open_data(config: &DataConfig) -> Result<std::sync::Arc<dyn Dataset>, SessionError> {
+    let options = OpenOptions {
+        image_size: config.image_size,
+        seed: config.seed,
+        cache_bytes: config.cache.0,
+        split_file: config.split_file.clone(),
+        ..OpenOptions::default()
+    };
+    Ok(inkling_data::open(&config.spec, &options)?)
+}
+
+/// The configured statistics, or the data set's own.
+pub(super) fn normalization(config: &DataConfig, dataset: &dyn Dataset) -> Result<Normalization, SessionError> {
+    let own = dataset.normalization();
+    let mean = config.mean.clone().unwrap_or(own.mean);
+    let std = config.std.clone().unwrap_or(own.std);
+    let channels = dataset.image_shape().channels as usize;
+    if mean.len() != channels || std.len() != channels {
+        return Err(SessionError::Input(format!(
+            "data.mean and data.std need one value for each of the {channels} channels of {}",
+            dataset.spec()
+        )));
+    }
+    Ok(Normalization { mean, std })
+}
+
+pub(super) fn network(model: &ModelConfig, in_channels: u32, image_size: u32) -> Conv4Config {
+    let norm = match model.norm {
+        NormKind::Group => Norm::Group { groups: model.groups },
+        NormKind::Batch => Norm::Batch,
+        NormKind::Frozen => Norm::Frozen,
+    };
+    Conv4Config { channels: model.channels, in_channels, image_size, norm }
+}
+
+pub(super) fn metric(head: &HeadConfig) -> Metric {
+    match head.metric {
+        MetricName::Euclidean => Metric::Euclidean,
+        MetricName::Cosine => Metric::Cosine,
+    }
+}
+
+pub(super) fn estimator(kind: EstimatorKind) -> Estimator {
+    match kind {
+        EstimatorKind::Full => Estimator::Full,
+        EstimatorKind::Chunked => Estimator::Chunked,
+        EstimatorKind::Lite => Estimator::Lite,
+        EstimatorKind::Subsampled => Estimator::Subsampled,
+    }
+}
+
+pub(super) fn subset_time(kind: SubsetKind) -> SubsetTime {
+    match kind {
+        SubsetKind::Task => SubsetTime::Task,
+        SubsetKind::QueryBatch => SubsetTime::QueryBatch,
+    }
+}
+
+pub(super) fn gradient_settings(config: &GradientConfig) -> GradientSettings {
+    GradientSettings {
+        estimator: estimator(config.estimator),
+        h: config.h,
+        chunk: config.chunk,
+        subset: subset_time(config.subset),
+        query_batch: config.query_batch,
+        support_subset: None,
+    }
+}
+
+/// A learner of the configured kind for images of `shape`.
+pub(super) fn learner_config(config: &RunConfig, shape: ImageShape) -> Result<LearnerConfig, SessionError> {
+    if shape.height != shape.width {
+        return Err(SessionError::Input(format!(
+            "images of {}×{} pixels; the network takes square ones, set data.image_size",
+            shape.height, shape.width
+        )));
+    }
+    Ok(LearnerConfig {
+        network: network(&config.model, shape.channels, shape.height),
+        metric: metric(&config.head),
+        gradient: gradient_settings(&config.gradient),
+        source: Some(shape),
+    })
+}
+
+/// A learner that only classifies: nothing of an estimator matters but the sizes of its passes.
+pub(super) fn classifier_config(
+    (model, head, gradient): (&ModelConfig, &HeadConfig, &GradientConfig),
+    shape: ImageShape,
+) -> LearnerConfig {
+    // Batch statistics go with `full` alone, which is no restriction where nothing is kept.
+    let estimator = if model.norm == NormKind::Batch { Estimator::Full } else { Estimator::Chunked };
+    LearnerConfig {
+        network: network(model, shape.channels, shape.height),
+        metric: metric(head),
+        gradient: GradientSettings { estimator, ..gradient_settings(gradient) },
+        source: Some(shape),
+    }
+}
+
+/// Room for the largest training task.
+pub(super) fn training_limits(task: &TaskConfig) -> TaskLimits {
+    if task.variable {
+        return TaskLimits {
+            ways: task.max_ways,
+            support: task.max_support,
+            queries: task.max_ways * VARIABLE_QUERIES,
+        };
+    }
+    TaskLimits { ways: task.ways, support: task.ways * task.shots, queries: task.ways * task.queries }
+}
+
+/// Room for the tasks of an evaluation.
+pub(super) fn evaluation_limits(config: &EvaluationConfig) -> TaskLimits {
+    TaskLimits { ways: config.ways, support: config.ways * config.shots, queries: config.ways * config.queries }
+}
+
+pub(super) fn optimizer(config: &TrainingConfig) -> Optimizer {
+    let weight_decay = config.weight_decay as f32;
+    let adam = |decoupled| Optimizer::Adam {
+        beta1: config.beta1 as f32,
+        beta2: config.beta2 as f32,
+        epsilon: config.epsilon as f32,
+        weight_decay,
+        decoupled,
+    };
+    match config.optimizer {
+        OptimizerName::Adam => adam(false),
+        OptimizerName::AdamW => adam(true),
+        OptimizerName::Sgd => Optimizer::Sgd { momentum: config.momentum as f32, nesterov: false, weight_decay },
+    }
+}
+
+pub(super) fn training_purpose(config: &TrainingConfig) -> Purpose {
+    Purpose::Train { optimizer: optimizer(config), tasks_per_step: config.tasks_per_step }
+}
+
+/// Initial weights: a pure function of the seed.
+pub(super) fn initial(model: &Model, head: &HeadConfig, seed: u64) -> Result<Weights, SessionError> {
+    let mut numbers = Numbers::new(b"weights_", seed, 0, 0);
+    let mut spare = None;
+    let normal = || spare.take().unwrap_or_else(|| {
+        let (first, second) = normal_pair(&mut numbers);
+        spare = Some(second);
+        first
+    });
+    Ok(model.initial_weights(normal, head.initial_scale())?)
+}
+
+/// Two standard normal deviates (Box and Muller 1958).
+fn normal_pair(numbers: &mut Numbers) -> (f32, f32) {
+    // 1 − u lies in (0, 1], so that the logarithm is finite.
+    let radius = (-2.0 * libm::log(1.0 - numbers.unit())).sqrt();
+    let (sine, cosine) = libm::sincos(2.0 * std::f64::consts::PI * numbers.unit());
+    ((radius * cosine) as f32, (radius * sine) as f32)
+}
+
+pub(super) fn to_file(weights: &Weights, card: Option<ModelCard>) -> Result<TensorFile, SessionError> {
+    let mut file = TensorFile { card, ..TensorFile::default() };
+    for (name, tensor) in weights.iter() {
+        let stored = Tensor::f32(tensor.shape.clone(), tensor.values.clone())
+            .ok_or_else(|| SessionError::Input(format!("tensor {name} does not hold what its shape says")))?;
+        file.tensors.insert(name.to_owned(), stored);
+    }
+    Ok(file)
+}
+
+/// The floats of a file; running statistics that the network has no use for may be absent, and
+/// take PyTorch's initial values then.
+pub(super) fn from_file(file: &TensorFile, model: &Model) -> Result<Weights, SessionError> {
+    let mut weights = Weights::default();
+    if model.config().network.norm != Norm::Frozen {
+        for entry in model.network().running().entries() {
+            let value = if entry.name.ends_with("running_var") { 1.0 } else { 0.0 };
+            weights.insert(&*entry.name, entry.shape.clone(), vec![value; entry.length as usize]);
+        }
+    }
+    for (name, tensor) in &file.tensors {
+        if name.ends_with("num_batches_tracked") {
+            continue;
+        }
+        let values = tensor.as_f32().ok_or_else(|| SessionError::Input(format!("tensor {name} holds integers, not weights")))?;
+        if let Some(value) = values.iter().find(|value| !value.is_finite()) {
+            return Err(SessionError::Input(format!("tensor {name} holds {value}; use weights from before they diverged")));
+        }
+        weights.insert(&**name, tensor.shape().to_vec(), values.to_vec());
+    }
+    Ok(weights)
+}
+

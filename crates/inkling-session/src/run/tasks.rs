@@ -1,0 +1,125 @@
+//! Episodes with everything that a task on the device needs, made ahead of their use.
+
+use std::sync::Arc;
+
+use inkling_data::{
+    Augmentation, DataError, Dataset, Episode, EpisodePlan, EpisodeSpec, IDENTITY, Normalization, Split, VariableRules,
+};
+use inkling_meta::{Images, Task};
+use inkling_platform::Prefetch;
+
+use super::SessionError;
+use crate::config::{AugmentationConfig, EvaluationConfig, SplitName, TaskConfig};
+
+/// Episodes that are loaded ahead.
+const AHEAD: usize = 4;
+
+/// An episode with its augmentation and normalisation.
+pub(super) struct PreparedTask {
+    episode: Episode,
+    support_affines: Vec<[f32; 6]>,
+    query_affines: Vec<[f32; 6]>,
+    normalization: Arc<Normalization>,
+}
+
+impl PreparedTask {
+    pub(super) fn task(&self) -> Task<'_> {
+        let normalization = &*self.normalization;
+        let images = |pixels, affines| Images::Bytes { pixels, affines, normalization };
+        Task {
+            ways: self.episode.ways(),
+            support: images(self.episode.support(), &self.support_affines),
+            support_labels: self.episode.support_labels(),
+            query: images(self.episode.query(), &self.query_affines),
+            query_labels: self.episode.query_labels(),
+        }
+    }
+}
+
+/// Where tasks come from.
+#[derive(Clone)]
+pub(super) struct TaskSource {
+    pub(super) dataset: Arc<dyn Dataset>,
+    pub(super) normalization: Arc<Normalization>,
+    pub(super) split: Split,
+    pub(super) spec: EpisodeSpec,
+    pub(super) augmentation: Option<Augmentation>,
+    pub(super) seed: u64,
+}
+
+impl TaskSource {
+    /// The episode of a number: a pure function of the source.
+    pub(super) fn prepare(&self, index: u64) -> Result<PreparedTask, DataError> {
+        let plan = EpisodePlan::draw(self.dataset.as_ref(), self.split, &self.spec, self.seed, index)?;
+        let episode = plan.load(self.dataset.as_ref())?;
+        let (support, queries) = (episode.support().len() as u32, episode.query().len() as u32);
+        let shape = self.dataset.image_shape();
+        let affines = |from: u32, count: u32| -> Vec<[f32; 6]> {
+            let one = |image| match &self.augmentation {
+                Some(augmentation) => augmentation.affine(shape, self.seed, index, image),
+                None => IDENTITY,
+            };
+            (from..from + count).map(one).collect()
+        };
+        Ok(PreparedTask {
+            support_affines: affines(0, support),
+            query_affines: affines(support, queries),
+            normalization: Arc::clone(&self.normalization),
+            episode,
+        })
+    }
+
+    /// The episodes from `first` on, loaded ahead.
+    pub(super) fn stream(&self, first: u64) -> TaskStream {
+        let source = self.clone();
+        TaskStream(Prefetch::new(first, AHEAD, move |index| source.prepare(index)))
+    }
+
+    /// Checks that the split can fill an episode, before anything long begins.
+    pub(super) fn check(&self) -> Result<(), SessionError> {
+        Ok(self.spec.check(self.dataset.as_ref(), self.split)?)
+    }
+}
+
+/// Tasks in order.
+pub(super) struct TaskStream(Prefetch<Result<PreparedTask, DataError>>);
+
+impl TaskStream {
+    pub(super) fn next(&mut self) -> Result<PreparedTask, SessionError> {
+        let ended = || SessionError::Input("the thread that loads episodes has died; please report it".into());
+        Ok(self.0.take().ok_or_else(ended)??)
+    }
+}
+
+pub(super) fn training_spec(task: &TaskConfig) -> EpisodeSpec {
+    if task.variable {
+        let rules = VariableRules { max_ways: task.max_ways, max_support: task.max_support, ..VariableRules::default() };
+        return EpisodeSpec::Variable(rules);
+    }
+    EpisodeSpec::Fixed { ways: task.ways, shots: task.shots, queries: task.queries }
+}
+
+pub(super) fn evaluation_spec(config: &EvaluationConfig) -> EpisodeSpec {
+    EpisodeSpec::Fixed { ways: config.ways, shots: config.shots, queries: config.queries }
+}
+
+pub(super) fn split(name: SplitName) -> Split {
+    match name {
+        SplitName::Train => Split::Train,
+        SplitName::Validation => Split::Validation,
+        SplitName::Test => Split::Test,
+    }
+}
+
+/// The configured augmentation; none when all of it is off.
+pub(super) fn augmentation(config: &AugmentationConfig) -> Result<Option<Augmentation>, SessionError> {
+    let augmentation = Augmentation {
+        crop_padding: config.crop_padding,
+        flip: config.flip,
+        rotation_degrees: config.rotation_degrees,
+        scale: config.scale,
+        ..Augmentation::default()
+    };
+    augmentation.check()?;
+    Ok((!augmentation.is_identity()).then_some(augmentation))
+}

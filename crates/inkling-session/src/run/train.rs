@@ -1,0 +1,370 @@
+//! The run loop of meta-training.
+
+use std::path::PathBuf;
+
+use inkling_data::{Numbers, Split};
+use inkling_gpu::Gpu;
+use inkling_meta::{Learner, Model, Outcome};
+use inkling_platform::{Stopwatch, unix_seconds};
+
+use super::SessionError;
+use super::evaluate::{score, validation};
+use super::memory::{by_category, check_budget, run_limits};
+use super::model::{
+    from_file, initial, learner_config, normalization, open_data, open_gpu, to_file, training_purpose,
+};
+use super::tasks::{TaskSource, TaskStream, augmentation, evaluation_spec, training_spec};
+use crate::checkpoint::{BestValidation, Checkpoint, CheckpointState, RandomState};
+use crate::config::{RunConfig, Schedule, TrainingConfig};
+use crate::events::{Ending, Evaluation, Event, StepMetrics};
+use crate::metrics::{MetricsRow, TimingRow};
+use crate::model_card::ModelCard;
+use crate::run_folder::RunFolder;
+use crate::tensor_file::TensorFile;
+
+/// Weight of the latest step in the running mean of the speed.
+const SPEED_SMOOTHING: f64 = 0.1;
+
+/// Where a run goes.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// A new run in this folder.
+    New(PathBuf),
+    /// The run in this folder goes on.
+    Resume(PathBuf),
+}
+
+/// How a front end steers a run.
+pub trait Control {
+    /// Whether the run should finish its step, write a checkpoint and end.
+    fn stop_requested(&self) -> bool;
+}
+
+/// Trains until the configured steps are done, the time is up, or `control` asks to stop.
+///
+/// # Errors
+/// When data, device or files fail, or training diverges; the last checkpoint stays.
+pub async fn train(
+    config: &RunConfig,
+    target: &Target,
+    adapter: Option<String>,
+    control: &dyn Control,
+    emit: &mut dyn FnMut(Event),
+) -> Result<(), SessionError> {
+    let (mut run, stream) = Run::open(config, target, adapter, emit).await?;
+    run.train(stream, control, emit).await
+}
+
+/// A run with everything that it works on.
+struct Run<'c> {
+    config: &'c RunConfig,
+    gpu: Gpu,
+    learner: Learner,
+    folder: RunFolder,
+    card: ModelCard,
+    validation: TaskSource,
+    state: CheckpointState,
+    planned: u64,
+}
+
+impl<'c> Run<'c> {
+    async fn open(
+        config: &'c RunConfig,
+        target: &Target,
+        adapter: Option<String>,
+        emit: &mut dyn FnMut(Event),
+    ) -> Result<(Self, TaskStream), SessionError> {
+        let dataset = open_data(&config.data)?;
+        let normalization: std::sync::Arc<_> = normalization(&config.data, dataset.as_ref())?.into();
+        let training = TaskSource {
+            dataset: dataset.clone(),
+            normalization: normalization.clone(),
+            split: Split::Train,
+            spec: training_spec(&config.task),
+            augmentation: augmentation(&config.data.augmentation)?,
+            seed: config.training.seed,
+        };
+        let validation_config = validation(config);
+        let validation = TaskSource {
+            split: Split::Validation,
+            spec: evaluation_spec(&validation_config),
+            augmentation: None,
+            seed: validation_config.seed,
+            ..training.clone()
+        };
+        training.check()?;
+        if validates(&config.training) {
+            validation.check()?;
+        }
+        let shape = dataset.image_shape();
+        let gpu = open_gpu(adapter, false).await?;
+        let model = Model::new(learner_config(config, shape)?, gpu.tier())?;
+        let (limits, purpose) = (run_limits(config), training_purpose(&config.training));
+        let planned = check_budget(&model, limits, purpose, config.memory.budget)?;
+        emit(Event::Planned { bytes: planned.total(), by_category: by_category(&planned) });
+        let card = ModelCard::new(
+            config.model.clone(),
+            config.head.clone(),
+            [shape.channels, shape.height, shape.width],
+            normalization.mean.clone(),
+            normalization.std.clone(),
+            config.data.spec.clone(),
+            0,
+        );
+        let first = initial(&model, &config.head, config.training.seed)?;
+        let mut learner = Learner::new(&gpu, model, limits, purpose)?;
+        let (folder, state) = match target {
+            Target::New(path) => {
+                learner.set_weights(&first).await?;
+                let random = RandomState { seed: config.training.seed, counters: Default::default() };
+                let folder = RunFolder::create(path, config, unix_seconds())?;
+                (folder, CheckpointState { random, ..CheckpointState::default() })
+            }
+            Target::Resume(path) => {
+                let resumed = RunFolder::resume(path, config, unix_seconds())?;
+                resumed.warnings.into_iter().for_each(|warning| emit(Event::warning(warning)));
+                match resumed.checkpoint {
+                    Some(checkpoint) => {
+                        restore(&mut learner, &checkpoint).await?;
+                        (resumed.folder, checkpoint.state)
+                    }
+                    None => {
+                        learner.set_weights(&first).await?;
+                        let random = RandomState { seed: config.training.seed, counters: Default::default() };
+                        (resumed.folder, CheckpointState { random, ..CheckpointState::default() })
+                    }
+                }
+            }
+        };
+        learner.clear_gradient();
+        let stream = training.stream(state.episodes);
+        emit(Event::Started {
+            run: folder.path().to_owned(),
+            adapter: format!("{} ({})", gpu.adapter().name, gpu.adapter().backend),
+            first_step: state.step,
+            steps: config.training.steps,
+        });
+        let planned = planned.total();
+        Ok((Self { config, gpu, learner, folder, card, validation, state, planned }, stream))
+    }
+
+    async fn train(
+        &mut self,
+        mut stream: TaskStream,
+        control: &dyn Control,
+        emit: &mut dyn FnMut(Event),
+    ) -> Result<(), SessionError> {
+        let clock = Stopwatch::start();
+        let training = &self.config.training;
+        let limit = training.time_limit.map_or(f64::INFINITY, |limit| limit.0.as_secs_f64());
+        let mut speed = Speed::default();
+        let mut ending = Ending::Completed;
+        while self.state.step < training.steps {
+            let metrics = self.step(&mut stream, &mut speed).await?;
+            let step = metrics.step;
+            let last = step == training.steps;
+            let mut evaluation = None;
+            if validates(training) && (last || step.is_multiple_of(training.validate_every)) {
+                evaluation = Some(self.validate().await?);
+            }
+            self.log(&metrics, evaluation.as_ref(), speed.step_seconds)?;
+            emit(Event::Step(metrics));
+            if let Some(evaluation) = evaluation {
+                let best = self.state.best.is_none_or(|best| evaluation.accuracy > best.accuracy);
+                if best {
+                    self.state.best = Some(BestValidation { step, accuracy: evaluation.accuracy });
+                }
+                emit(Event::Validation { step, evaluation, best });
+            }
+            if control.stop_requested() {
+                ending = Ending::Interrupted;
+            } else if clock.seconds() > limit && !last {
+                ending = Ending::TimeLimit;
+            }
+            let stops = last || ending != Ending::Completed;
+            if stops || (training.checkpoint_every > 0 && step.is_multiple_of(training.checkpoint_every)) {
+                let path = self.checkpoint().await?;
+                emit(Event::Checkpoint { path, step });
+            }
+            if stops {
+                break;
+            }
+        }
+        self.folder.write_curves()?;
+        let peak = self.gpu.ledger().peak().total();
+        if peak != self.planned {
+            emit(Event::warning(format!(
+                "{peak} bytes were in use at the peak and {} were planned; please report this",
+                self.planned
+            )));
+        }
+        let run = self.folder.path().to_owned();
+        emit(Event::Finished { run, ending, step: self.state.step, seconds: clock.seconds() });
+        Ok(())
+    }
+
+    /// One optimiser step on the next tasks.
+    async fn step(&mut self, stream: &mut TaskStream, speed: &mut Speed) -> Result<StepMetrics, SessionError> {
+        let clock = Stopwatch::start();
+        let training = &self.config.training;
+        let step = self.state.step + 1;
+        let tasks = training.tasks_per_step.max(1);
+        for _ in 0..tasks {
+            let prepared = stream.next()?;
+            let mut numbers = Numbers::new(b"subset__", training.seed, 0, self.state.episodes);
+            self.learner.accumulate(&prepared.task(), &mut numbers).await?;
+            self.state.episodes += 1;
+        }
+        let learning_rate = learning_rate(training, step);
+        let clip_norm = training.clip_norm as f32;
+        let (outcomes, norm) = self.learner.update(step, learning_rate as f32, clip_norm).await?;
+        let mean = |value: fn(&Outcome) -> f64| outcomes.iter().map(value).sum::<f64>() / f64::from(tasks);
+        let (loss, accuracy) = (mean(|outcome| outcome.loss), mean(|outcome| outcome.accuracy));
+        for (value, what) in [(loss as f32, "the loss"), (norm, "the gradient")] {
+            if !value.is_finite() {
+                return Err(SessionError::Diverged { step, what });
+            }
+        }
+        self.state.step = step;
+        self.state.optimizer_step = step;
+        speed.add(clock.seconds(), tasks);
+        let ledger = self.gpu.ledger();
+        Ok(StepMetrics {
+            step,
+            episodes: self.state.episodes,
+            loss: loss as f32,
+            accuracy: accuracy as f32,
+            learning_rate,
+            gradient_norm: Some(norm),
+            episodes_per_second: speed.episodes_per_second,
+            bytes_in_use: ledger.live().total(),
+            bytes_peak: ledger.peak().total(),
+        })
+    }
+
+    async fn validate(&mut self) -> Result<Evaluation, SessionError> {
+        let episodes = self.config.training.validation_episodes;
+        score(&mut self.learner, &self.validation, episodes, &mut |_| {}).await
+    }
+
+    fn log(
+        &mut self,
+        metrics: &StepMetrics,
+        evaluation: Option<&Evaluation>,
+        step_seconds: f64,
+    ) -> Result<(), SessionError> {
+        let row = MetricsRow {
+            step: metrics.step,
+            episodes: metrics.episodes,
+            loss: metrics.loss,
+            accuracy: metrics.accuracy,
+            learning_rate: metrics.learning_rate,
+            gradient_norm: metrics.gradient_norm,
+            validation_loss: evaluation.map(|evaluation| evaluation.loss),
+            validation_accuracy: evaluation.map(|evaluation| evaluation.accuracy),
+            validation_interval: evaluation.map(|evaluation| evaluation.interval),
+        };
+        let timing = TimingRow {
+            step: metrics.step,
+            unix_seconds: unix_seconds(),
+            step_seconds,
+            episodes_per_second: metrics.episodes_per_second,
+            bytes_in_use: metrics.bytes_in_use,
+            bytes_peak: metrics.bytes_peak,
+        };
+        Ok(self.folder.log_step(&row, &timing)?)
+    }
+
+    async fn checkpoint(&mut self) -> Result<PathBuf, SessionError> {
+        self.card.step = self.state.step;
+        let weights = to_file(&self.learner.weights().await?, Some(self.card.clone()))?;
+        let mut optimizer = TensorFile::default();
+        for (name, moment) in self.learner.moments().await? {
+            for (parameter, tensor) in to_file(&moment, None)?.tensors {
+                optimizer.tensors.insert(format!("{name}.{parameter}"), tensor);
+            }
+        }
+        let path = self.folder.write_checkpoint(&Checkpoint { state: self.state.clone(), weights, optimizer })?;
+        self.folder.write_curves()?;
+        Ok(path)
+    }
+}
+
+fn validates(training: &TrainingConfig) -> bool {
+    training.validate_every > 0 && training.validation_episodes > 0
+}
+
+/// Puts a checkpoint's weights and moments on the device.
+async fn restore(learner: &mut Learner, checkpoint: &Checkpoint) -> Result<(), SessionError> {
+    let weights = from_file(&checkpoint.weights, learner.model())?;
+    learner.set_weights(&weights).await?;
+    let mut moments = Vec::new();
+    for name in learner.moment_names() {
+        let prefix = format!("{name}.");
+        let mut moment = inkling_nn::Weights::default();
+        for (parameter, tensor) in &checkpoint.optimizer.tensors {
+            if let (Some(parameter), Some(values)) = (parameter.strip_prefix(&prefix), tensor.as_f32()) {
+                moment.insert(parameter, tensor.shape().to_vec(), values.to_vec());
+            }
+        }
+        moments.push(moment);
+    }
+    Ok(learner.set_moments(&moments).await?)
+}
+
+/// The learning rate of a step, which counts from one.
+fn learning_rate(training: &TrainingConfig, step: u64) -> f64 {
+    let base = training.learning_rate;
+    if step <= training.warmup_steps {
+        return base * step as f64 / training.warmup_steps as f64;
+    }
+    match training.schedule {
+        Schedule::Constant => base,
+        Schedule::Cosine => {
+            let done = (step - 1 - training.warmup_steps) as f64;
+            let all = training.steps.saturating_sub(training.warmup_steps).max(1) as f64;
+            base * 0.5 * (1.0 + libm::cos(std::f64::consts::PI * (done / all).min(1.0)))
+        }
+        Schedule::Step => {
+            let times = (step - 1) / training.schedule_every.max(1);
+            base * training.schedule_factor.powi(times.min(i32::MAX as u64) as i32)
+        }
+    }
+}
+
+/// A running mean of the speed.
+#[derive(Debug, Default)]
+struct Speed {
+    episodes_per_second: f64,
+    step_seconds: f64,
+}
+
+impl Speed {
+    fn add(&mut self, seconds: f64, episodes: u32) {
+        self.step_seconds = seconds;
+        let now = f64::from(episodes) / seconds.max(1e-9);
+        let weight = if self.episodes_per_second == 0.0 { 1.0 } else { SPEED_SMOOTHING };
+        self.episodes_per_second += weight * (now - self.episodes_per_second);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schedules_start_at_the_configured_rate_and_fall() {
+        let mut training = TrainingConfig { steps: 100, learning_rate: 0.1, ..TrainingConfig::default() };
+        assert_eq!(learning_rate(&training, 50), 0.1);
+        training.schedule = Schedule::Cosine;
+        assert_eq!(learning_rate(&training, 1), 0.1);
+        assert!((learning_rate(&training, 51) - 0.05).abs() < 1e-12);
+        assert!(learning_rate(&training, 100) > 0.0);
+        training.schedule = Schedule::Step;
+        (training.schedule_every, training.schedule_factor) = (10, 0.5);
+        assert_eq!(learning_rate(&training, 10), 0.1);
+        assert_eq!(learning_rate(&training, 21), 0.025);
+        training.warmup_steps = 4;
+        assert_eq!(learning_rate(&training, 1), 0.025);
+    }
+}
