@@ -56,18 +56,23 @@ struct Columns {
     rest_mask: vec2<f32>,
 }
 
-// The three taps of one kernel row.
-fn taps(
-    p0: Pixel, p1: Pixel, p2: Pixel, p3: Pixel,
-    row: i32, mask: f32, at: Columns, s: u32, sums: ptr<function, Sums>,
-) {
+// Six input pixels of one row under a segment.
+struct Row { inner: vec4<f32>, rest: vec2<f32> }
+
+fn load_row(row: i32, mask: f32, at: Columns) -> Row {
     let i = at.inner + row;
     let j = at.rest + row;
-    let x = vec4(input[i.x], input[i.y], input[i.z], input[i.w]) * (at.inner_mask * mask);
-    let rest = vec2(input[j.x], input[j.y]) * (at.rest_mask * mask);
-    tap(p0, p1, p2, p3, x, s, sums);
-    tap(p0, p1, p2, p3, vec4(x.yzw, rest.x), s + 4u, sums);
-    tap(p0, p1, p2, p3, vec4(x.zw, rest), s + 8u, sums);
+    return Row(
+        vec4(input[i.x], input[i.y], input[i.z], input[i.w]) * (at.inner_mask * mask),
+        vec2(input[j.x], input[j.y]) * (at.rest_mask * mask),
+    );
+}
+
+// The three taps of one kernel row.
+fn taps(p0: Pixel, p1: Pixel, p2: Pixel, p3: Pixel, x: Row, s: u32, sums: ptr<function, Sums>) {
+    tap(p0, p1, p2, p3, x.inner, s, sums);
+    tap(p0, p1, p2, p3, vec4(x.inner.yzw, x.rest.x), s + 4u, sums);
+    tap(p0, p1, p2, p3, vec4(x.inner.zw, x.rest), s + 8u, sums);
 }
 
 fn load(at: u32, area: u32, channels: u32, mask: f32) -> Pixel {
@@ -135,6 +140,11 @@ fn main(
             );
             let inside = select(vec4(0.0), vec4(1.0), vec4(c, c + 1, c + 2, c + 3) < vec4(width));
             let pixel = vec4<u32>(min(vec4(c, c + 1, c + 2, c + 3), vec4(width - 1)));
+            // Walking down a column of segments, two of the three input rows are there already.
+            var above = Row();
+            var here = load_row(plane, 1.0, at);
+            var above_second = Row();
+            var here_second = load_row(plane + second, 1.0, at);
             for (var r = 0; r < height; r++) {
                 let d_row = d_plane + u32(r * width);
                 let p0 = load(d_row + pixel.x, area, channels, inside.x);
@@ -145,17 +155,20 @@ fn main(
                 bias.b += p0.b + p1.b + p2.b + p3.b;
                 bias.c += p0.c + p1.c + p2.c + p3.c;
                 bias.d += p0.d + p1.d + p2.d + p3.d;
-                let above = plane + max(r - 1, 0) * width;
-                let here = plane + r * width;
-                let below = plane + min(r + 1, height - 1) * width;
-                let has_above = select(0.0, 1.0, r > 0);
-                let has_below = select(0.0, 1.0, r + 1 < height);
-                taps(p0, p1, p2, p3, above, has_above, at, 0u, &sums);
-                taps(p0, p1, p2, p3, here, 1.0, at, 12u, &sums);
-                taps(p0, p1, p2, p3, below, has_below, at, 24u, &sums);
-                taps(p0, p1, p2, p3, above + second, has_above, at, 36u, &sums);
-                taps(p0, p1, p2, p3, here + second, 1.0, at, 48u, &sums);
-                taps(p0, p1, p2, p3, below + second, has_below, at, 60u, &sums);
+                let next = plane + min(r + 1, height - 1) * width;
+                let mask = select(0.0, 1.0, r + 1 < height);
+                let below = load_row(next, mask, at);
+                let below_second = load_row(next + second, mask, at);
+                taps(p0, p1, p2, p3, above, 0u, &sums);
+                taps(p0, p1, p2, p3, here, 12u, &sums);
+                taps(p0, p1, p2, p3, below, 24u, &sums);
+                taps(p0, p1, p2, p3, above_second, 36u, &sums);
+                taps(p0, p1, p2, p3, here_second, 48u, &sums);
+                taps(p0, p1, p2, p3, below_second, 60u, &sums);
+                above = here;
+                here = below;
+                above_second = here_second;
+                here_second = below_second;
             }
         }
     }

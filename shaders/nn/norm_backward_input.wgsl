@@ -5,7 +5,7 @@
 // elsewhere, also in the rows and columns that the pooling drops. coupled = 0: frozen statistics.
 // One invocation owns one window of the input, complete or cut off by the border, and writes
 // every pixel of it; window is 1 or 2.
-// Launch: images · channels · ⌈height / window⌉ · ⌈width / window⌉ invocations.
+// Launch: images · channels · ⌈height / window⌉ invocations. Loop bound: ⌈width / window⌉.
 // Workgroup memory: none.
 // Bindings: input [images, channels, height, width]; statistics [rows, 2]; parameters (flat);
 // d_output [images, channels, out_height, out_width] from element d_output_offset;
@@ -49,15 +49,11 @@ fn main(
 ) {
     let index = flat_invocation(workgroup, workgroups, local);
     let windows_y = (params.height + params.window - 1u) / params.window;
-    let windows_x = (params.width + params.window - 1u) / params.window;
-    let windows = windows_y * windows_x;
-    if index >= params.images * params.channels * windows {
+    if index >= params.images * params.channels * windows_y {
         return;
     }
-    let plane = index / windows;
-    let in_plane = index - plane * windows;
-    let cell_y = in_plane / windows_x;
-    let cell_x = in_plane - cell_y * windows_x;
+    let plane = index / windows_y;
+    let cell_y = index - plane * windows_y;
     let image = plane / params.channels;
     let channel = plane - image * params.channels;
 
@@ -66,53 +62,57 @@ fn main(
     let shared_by_task = image / params.images_per_task * params.parameter_stride + channel;
     let mean = statistics[2u * row];
     let rstd = statistics[2u * row + 1u];
-    let weight = parameters[params.weight_offset + shared_by_task];
-    let slope = weight * rstd;
-
-    let y = cell_y * params.window;
-    let x = cell_x * params.window;
-    let corner = (plane * params.height + y) * params.width + x;
-    let below = corner + params.width;
-    let has_right = params.window == 2u && x + 1u < params.width;
-    let has_below = params.window == 2u && y + 1u < params.height;
-    var taps = vec4<f32>(input[corner]);
-    if has_right {
-        taps.y = input[corner + 1u];
-    }
-    if has_below {
-        taps.z = input[below];
-    }
-    if has_right && has_below {
-        taps.w = input[below + 1u];
-    }
-
-    var dy = vec4<f32>(0.0);
-    if cell_y < params.out_height && cell_x < params.out_width {
-        let tap = first_best_tap(taps, sign(slope));
-        let z = (taps[tap] - mean) * slope + parameters[params.bias_offset + shared_by_task];
-        if params.relu == 0u || !(z <= 0.0) {
-            let cell = (plane * params.out_height + cell_y) * params.out_width + cell_x;
-            let routed = vec4<u32>(0u, 1u, 2u, 3u) == vec4<u32>(tap);
-            dy = select(dy, vec4<f32>(d_output[params.d_output_offset + cell]), routed);
-        }
-    }
-    var dx = slope * dy;
+    let slope = parameters[params.weight_offset + shared_by_task] * rstd;
+    let shift = parameters[params.bias_offset + shared_by_task];
+    let direction = sign(slope);
+    // dx = slope·dŷ − offset − (x − mean)·tilt
+    var offset = 0.0;
+    var tilt = 0.0;
     if params.coupled != 0u {
         let count = f32(params.images_per_set * group_channels * params.height * params.width);
-        let share = rstd / count;
-        let row_sum = row_sums[2u * row];
-        let row_product = row_sums[2u * row + 1u];
-        dx -= share * (row_sum + (taps - mean) * (rstd * row_product));
+        offset = rstd / count * row_sums[2u * row];
+        tilt = rstd / count * rstd * row_sums[2u * row + 1u];
     }
 
-    d_input[corner] = dx.x;
-    if has_right {
-        d_input[corner + 1u] = dx.y;
-    }
-    if has_below {
-        d_input[below] = dx.z;
-    }
-    if has_right && has_below {
-        d_input[below + 1u] = dx.w;
+    let y = cell_y * params.window;
+    let has_below = params.window == 2u && y + 1u < params.height;
+    let has_cell = cell_y < params.out_height;
+    var corner = (plane * params.height + y) * params.width;
+    var cell = params.d_output_offset + (plane * params.out_height + cell_y) * params.out_width;
+    for (var x = 0u; x < params.width; x += params.window) {
+        let below = corner + params.width;
+        let has_right = params.window == 2u && x + 1u < params.width;
+        // Taps outside the image repeat the corner and are not stored.
+        var taps = vec4<f32>(input[corner]);
+        if has_right {
+            taps.y = input[corner + 1u];
+        }
+        if has_below {
+            taps.z = input[below];
+        }
+        if has_right && has_below {
+            taps.w = input[below + 1u];
+        }
+        var dy = vec4<f32>(0.0);
+        if has_cell && x / params.window < params.out_width {
+            let z = (best_tap(taps, direction) - mean) * slope + shift;
+            if params.relu == 0u || !(z <= 0.0) {
+                let routed = vec4<u32>(0u, 1u, 2u, 3u) == vec4<u32>(first_best_tap(taps, direction));
+                dy = select(dy, vec4<f32>(d_output[cell]), routed);
+            }
+            cell += 1u;
+        }
+        let dx = slope * dy - offset - (taps - mean) * tilt;
+        d_input[corner] = dx.x;
+        if has_right {
+            d_input[corner + 1u] = dx.y;
+        }
+        if has_below {
+            d_input[below] = dx.z;
+        }
+        if has_right && has_below {
+            d_input[below + 1u] = dx.w;
+        }
+        corner += params.window;
     }
 }

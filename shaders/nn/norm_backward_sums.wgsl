@@ -79,8 +79,7 @@ fn main(
         var value = input[corner];
         if params.window == 2u {
             let below = corner + params.width;
-            let taps = vec4<f32>(value, input[corner + 1u], input[below], input[below + 1u]);
-            value = taps[first_best_tap(taps, direction)];
+            value = best_tap(vec4<f32>(value, input[corner + 1u], input[below], input[below + 1u]), direction);
         }
         let centred = value - mean;
         let closed = params.relu != 0u && centred * slope + shift <= 0.0;

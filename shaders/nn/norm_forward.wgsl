@@ -3,8 +3,9 @@
 //   incomplete windows dropped; window is 1 or 2.
 // (mean, rstd) is row (image / images_per_set) · groups + channel / (channels / groups) of the
 // statistics; γ and β are those of task image / images_per_task.
-// One invocation owns one cell of the output.
-// Launch: images · channels · out_height · out_width invocations. Workgroup memory: none.
+// One invocation owns one row of the output's cells: index arithmetic and the norm's numbers are
+// paid once for all of them.
+// Launch: images · channels · out_height invocations. Loop bound: out_width. Workgroup memory: none.
 // Bindings: input [images, channels, height, width]; statistics [rows, 2]; parameters (flat);
 // output [images, channels, out_height, out_width] from element output_offset.
 
@@ -42,14 +43,11 @@ fn main(
     @builtin(local_invocation_index) local: u32,
 ) {
     let index = flat_invocation(workgroup, workgroups, local);
-    let cells = params.out_height * params.out_width;
-    if index >= params.images * params.channels * cells {
+    if index >= params.images * params.channels * params.out_height {
         return;
     }
-    let plane = index / cells;
-    let cell = index - plane * cells;
-    let cell_y = cell / params.out_width;
-    let cell_x = cell - cell_y * params.out_width;
+    let plane = index / params.out_height;
+    let cell_y = index - plane * params.out_height;
     let image = plane / params.channels;
     let channel = plane - image * params.channels;
 
@@ -59,16 +57,20 @@ fn main(
     let mean = statistics[2u * row];
     let slope = parameters[params.weight_offset + shared_by_task] * statistics[2u * row + 1u];
     let shift = parameters[params.bias_offset + shared_by_task];
+    let direction = sign(slope);
 
-    let corner = (plane * params.height + cell_y * params.window) * params.width
-        + cell_x * params.window;
-    var value = input[corner];
-    if params.window == 2u {
-        let below = corner + params.width;
-        let taps = vec4<f32>(value, input[corner + 1u], input[below], input[below + 1u]);
-        value = taps[first_best_tap(taps, sign(slope))];
+    var corner = (plane * params.height + cell_y * params.window) * params.width;
+    var at = params.output_offset + index * params.out_width;
+    for (var cell_x = 0u; cell_x < params.out_width; cell_x += 1u) {
+        var value = input[corner];
+        if params.window == 2u {
+            let below = corner + params.width;
+            value = best_tap(vec4<f32>(value, input[corner + 1u], input[below], input[below + 1u]), direction);
+        }
+        let z = (value - mean) * slope + shift;
+        // Written so that a NaN passes.
+        output[at] = select(z, 0.0, params.relu != 0u && z <= 0.0);
+        corner += params.window;
+        at += 1u;
     }
-    let z = (value - mean) * slope + shift;
-    // Written so that a NaN passes.
-    output[params.output_offset + index] = select(z, 0.0, params.relu != 0u && z <= 0.0);
 }

@@ -21,3 +21,9 @@ fn first_best_tap(taps: vec4<f32>, direction: f32) -> u32 {
     }
     return tap;
 }
+
+// The value of that tap. A slope of zero has no direction and forgets the value.
+fn best_tap(taps: vec4<f32>, direction: f32) -> f32 {
+    let keys = taps * direction;
+    return direction * max(max(keys.x, keys.y), max(keys.z, keys.w));
+}

@@ -279,7 +279,7 @@ impl NormPool {
             parameters: context.parameters.all(),
             output: output.all(),
         };
-        recorder.dispatch(params, buffers, u64::from(images) * self.out_elements())
+        recorder.dispatch(params, buffers, u64::from(images * self.channels) * u64::from(self.out_size[0]))
     }
 
     /// Adds the gradient of weight and bias, and writes each part's `d_input`.
@@ -404,7 +404,7 @@ impl NormPool {
             row_sums: context.row_sums.all(),
             d_input: part.d_input.all(),
         };
-        let [height, width] = self.in_size.map(|size| u64::from(size.div_ceil(2)));
-        recorder.dispatch(params, buffers, u64::from(part.images * self.channels) * height * width)
+        let rows = u64::from(self.in_size[0].div_ceil(2));
+        recorder.dispatch(params, buffers, u64::from(part.images * self.channels) * rows)
     }
 }

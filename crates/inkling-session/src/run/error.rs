@@ -25,15 +25,15 @@ pub enum SessionError {
     /// Files of the run.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// A loss or gradient that is no number.
+    /// A loss, gradient or weight that is no finite number.
     #[error(
-        "training diverged at step {step}: {what} is not finite; nothing was written since the last checkpoint. \
-         Lower training.learning_rate or set training.clip_norm, and start again or --resume"
+        "training diverged at step {step}: {what} is not finite; earlier checkpoints are untouched. \
+         Start a new run with a lower training.learning_rate, or with training.clip_norm = 1"
     )]
     Diverged {
         /// The step.
         step: u64,
-        /// The loss or the gradient.
+        /// The loss, the gradient or a weight.
         what: &'static str,
     },
     /// A memory budget that the plan exceeds.

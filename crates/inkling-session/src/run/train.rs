@@ -16,6 +16,7 @@ use super::model::{
 use super::tasks::{TaskSource, TaskStream, augmentation, evaluation_spec, training_spec};
 use crate::checkpoint::{BestValidation, Checkpoint, CheckpointState, RandomState};
 use crate::config::{RunConfig, Schedule, TrainingConfig};
+use crate::error::RunError;
 use crate::events::{Ending, Evaluation, Event, StepMetrics};
 use crate::metrics::{MetricsRow, TimingRow};
 use crate::model_card::ModelCard;
@@ -113,28 +114,26 @@ impl<'c> Run<'c> {
         );
         let first = initial(&model, &config.head, config.training.seed)?;
         let mut learner = Learner::new(&gpu, model, limits, purpose)?;
-        let (folder, state) = match target {
-            Target::New(path) => {
-                learner.set_weights(&first).await?;
-                let random = RandomState { seed: config.training.seed, counters: Default::default() };
-                let folder = RunFolder::create(path, config, unix_seconds())?;
-                (folder, CheckpointState { random, ..CheckpointState::default() })
-            }
+        learner.set_weights(&first).await?;
+        let begin = CheckpointState {
+            random: RandomState { seed: config.training.seed, counters: Default::default() },
+            fingerprint: config.fingerprint().map_err(RunError::from)?,
+            ..CheckpointState::default()
+        };
+        let (folder, checkpoint) = match target {
+            Target::New(path) => (RunFolder::create(path, config, unix_seconds())?, None),
             Target::Resume(path) => {
                 let resumed = RunFolder::resume(path, config, unix_seconds())?;
                 resumed.warnings.into_iter().for_each(|warning| emit(Event::warning(warning)));
-                match resumed.checkpoint {
-                    Some(checkpoint) => {
-                        restore(&mut learner, &checkpoint).await?;
-                        (resumed.folder, checkpoint.state)
-                    }
-                    None => {
-                        learner.set_weights(&first).await?;
-                        let random = RandomState { seed: config.training.seed, counters: Default::default() };
-                        (resumed.folder, CheckpointState { random, ..CheckpointState::default() })
-                    }
-                }
+                (resumed.folder, resumed.checkpoint)
             }
+        };
+        let state = match checkpoint {
+            Some(checkpoint) => {
+                restore(&mut learner, &checkpoint).await?;
+                checkpoint.state
+            }
+            None => begin,
         };
         learner.clear_gradient();
         let stream = training.stream(state.episodes);
@@ -277,7 +276,12 @@ impl<'c> Run<'c> {
 
     async fn checkpoint(&mut self) -> Result<PathBuf, SessionError> {
         self.card.step = self.state.step;
-        let weights = to_file(&self.learner.weights().await?, Some(self.card.clone()))?;
+        let weights = self.learner.weights().await?;
+        // A last update can overflow although loss and gradient were finite.
+        if !weights.iter().all(|(_, tensor)| tensor.values.iter().all(|value| value.is_finite())) {
+            return Err(SessionError::Diverged { step: self.state.step, what: "a weight" });
+        }
+        let weights = to_file(&weights, Some(self.card.clone()))?;
         let mut optimizer = TensorFile::default();
         for (name, moment) in self.learner.moments().await? {
             for (parameter, tensor) in to_file(&moment, None)?.tensors {

@@ -1,0 +1,30 @@
+//! Whole learners on a device: gradients against an independent float64 oracle, the identities
+//! between estimators, memory against its plan, one training run in numbers, and errors as values.
+
+mod coupled;
+mod datasets;
+mod estimators;
+mod faults;
+mod fixture;
+mod golden;
+mod gradient;
+mod memory;
+mod training;
+mod unbiased;
+
+use crate::Case;
+
+/// All cases.
+pub fn cases() -> Vec<Case> {
+    [
+        golden::cases(),
+        estimators::cases(),
+        unbiased::cases(),
+        memory::cases(),
+        coupled::cases(),
+        training::cases(),
+        datasets::cases(),
+        faults::cases(),
+    ]
+    .concat()
+}
