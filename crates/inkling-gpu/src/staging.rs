@@ -48,10 +48,10 @@ impl Ring {
 
     /// Waits until the open slot may be written.
     pub(crate) async fn open(&mut self, gpu: &Gpu) -> Result<(), GpuError> {
-        if let Some(slot) = self.slots.get_mut(self.current) {
-            if let State::InFlight(mapping) = std::mem::replace(&mut slot.state, State::Mapped) {
-                mapping.wait(&gpu.shared).await?;
-            }
+        if let Some(slot) = self.slots.get_mut(self.current)
+            && let State::InFlight(mapping) = std::mem::replace(&mut slot.state, State::Mapped)
+        {
+            mapping.wait(&gpu.shared).await?;
         }
         Ok(())
     }

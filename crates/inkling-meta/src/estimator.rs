@@ -64,9 +64,7 @@ impl GradientSettings {
         match (self.estimator, &self.support_subset) {
             (Estimator::Subsampled, Some(subset)) => {
                 check_subset(subset, all)?;
-                let present = |class: &u32| {
-                    subset.iter().any(|&index| labels.get(index as usize) == Some(class))
-                };
+                let present = |class: &u32| subset.iter().any(|&index| labels.get(index as usize) == Some(class));
                 match (0..ways).find(|class| !present(class)) {
                     Some(class) => Err(MetaError::config(
                         "gradient.support_subset",

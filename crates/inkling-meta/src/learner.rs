@@ -9,9 +9,7 @@ use inkling_nn::{Activations, Chunk, Conv4, Conv4Config, Layout, Pass, Weights};
 
 use crate::head::{Head, HeadTask, HeadTensors, QueryBatch};
 use crate::workspace::{Purpose, Room, Sizes, Workspace};
-use crate::{
-    Estimator, GradientSettings, Images, MetaError, Metric, Prototypes, SubsetTime, Task, TaskLimits, Update,
-};
+use crate::{Estimator, GradientSettings, Images, MetaError, Metric, Prototypes, SubsetTime, Task, TaskLimits, Update};
 
 /// What a learner is made of.
 #[derive(Clone, Debug, PartialEq)]
@@ -132,9 +130,7 @@ impl Model {
             Estimator::Full => support * (forward + backward),
             Estimator::Chunked => support * (2.0 * forward + backward),
             Estimator::Lite => support * forward + drawn * (forward + backward),
-            Estimator::Subsampled => {
-                f64::from(gradient.h.min(task.support)) * (2.0 * forward + backward)
-            }
+            Estimator::Subsampled => f64::from(gradient.h.min(task.support)) * (2.0 * forward + backward),
         };
         support_flops + queries * (forward + backward)
     }
@@ -314,10 +310,8 @@ impl Learner {
         for batch in step.batches() {
             step.score(batch).await?;
             step.back_propagate_queries(batch).await?;
-            if fresh {
-                if let Some((subset, factor)) = subsets.next() {
-                    step.back_propagate_support(&members, &subset, factor).await?;
-                }
+            if fresh && let Some((subset, factor)) = subsets.next() {
+                step.back_propagate_support(&members, &subset, factor).await?;
             }
         }
         if let Some((subset, factor)) = subsets.next() {
@@ -344,10 +338,14 @@ impl Learner {
         let update = Update { learning_rate, clip_norm, scale: 1.0 / self.pending.len().max(1) as f32 };
         optimizer.step(&mut self.recorder, gradient, &self.workspace.parameters, step, update)?;
         self.packed = false;
-        let clip: Vec<f32> = self.recorder.read(optimizer.clip().all()).await?;
-        let outcomes = self.outcomes().await?;
+        // The norm travels behind the outcomes: one read-back for the whole step.
+        let queries: u32 = self.pending.iter().sum();
+        let behind = self.workspace.outcomes.slice(8 * u64::from(queries), optimizer.clip().bytes())?;
+        self.recorder.copy(optimizer.clip().all(), behind);
+        let values = self.read_outcomes(queries + 1).await?;
+        let outcomes = self.outcomes_of(&values);
         self.clear_gradient();
-        Ok((outcomes, clip.get(1).copied().unwrap_or(f32::NAN)))
+        Ok((outcomes, values.last().copied().unwrap_or(f32::NAN)))
     }
 
     /// The outcomes of the accumulated tasks.
@@ -357,14 +355,19 @@ impl Learner {
     pub async fn outcomes(&mut self) -> Result<Vec<Outcome>, MetaError> {
         let queries: u32 = self.pending.iter().sum();
         let values = self.read_outcomes(queries).await?;
-        let mut rest = values.as_slice();
+        Ok(self.outcomes_of(&values))
+    }
+
+    /// The outcome of each pending task, from `[queries, 2]` values of all of them.
+    fn outcomes_of(&self, values: &[f32]) -> Vec<Outcome> {
+        let mut rest = values;
         let mut outcomes = Vec::with_capacity(self.pending.len());
         for &queries in &self.pending {
             let (task, after) = rest.split_at_checked(2 * queries as usize).unwrap_or((rest, &[]));
             outcomes.push(mean_outcome(task));
             rest = after;
         }
-        Ok(outcomes)
+        outcomes
     }
 
     /// Learns from the support and classifies the queries, without gradients.
@@ -416,7 +419,7 @@ impl Learner {
     async fn start(&mut self, task: &Task<'_>, first_outcome: u32) -> Result<u32, MetaError> {
         task.check(self.model.network.image_elements(), self.limits)?;
         let queries = task.query_labels.len() as u32;
-        if u64::from(2 * (first_outcome + queries)) * 4 > self.workspace.outcomes.bytes() {
+        if 8 * u64::from(first_outcome + queries + 1) > self.workspace.outcomes.bytes() {
             return Err(MetaError::Task("more tasks in one step than were planned".into()));
         }
         if !self.packed {
@@ -611,12 +614,7 @@ impl<'l> Step<'l> {
     }
 
     /// Phase 3: back-propagates the rows of `subset` (positions among `members`), scaled.
-    async fn back_propagate_support(
-        &mut self,
-        members: &[u32],
-        subset: &[u32],
-        factor: f32,
-    ) -> Result<(), MetaError> {
+    async fn back_propagate_support(&mut self, members: &[u32], subset: &[u32], factor: f32) -> Result<(), MetaError> {
         let (Some(gradient), Some(rows)) = (&self.workspace.gradient, &self.workspace.rows) else { return Ok(()) };
         self.workspace.head.finish(self.recorder, self.head_task, self.tensors(), rows)?;
         if !self.workspace.kept.is_empty() {

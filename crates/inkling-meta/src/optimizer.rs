@@ -69,14 +69,11 @@ impl Optimizer {
     ///
     /// # Errors
     /// Those of the allocator.
-    pub fn allocate<A: Allocate>(
-        self,
-        allocate: &mut A,
-        elements: u32,
-    ) -> Result<OptimizerState<A::Buffer>, GpuError> {
+    pub fn allocate<A: Allocate>(self, allocate: &mut A, elements: u32) -> Result<OptimizerState<A::Buffer>, GpuError> {
         let names = self.moment_names().iter();
-        let moments =
-            names.map(|name| allocate.values(Category::Optimizer, name, u64::from(elements))).collect::<Result<_, _>>()?;
+        let moments = names
+            .map(|name| allocate.values(Category::Optimizer, name, u64::from(elements)))
+            .collect::<Result<_, _>>()?;
         Ok(OptimizerState {
             optimizer: self,
             elements,

@@ -75,9 +75,8 @@ impl Prototypes {
         query_batch: u32,
     ) -> Result<PrototypeHead<A::Buffer>, GpuError> {
         let (ways, queries, d) = (u64::from(limits.ways), u64::from(query_batch), u64::from(self.dimension));
-        let mut values = |name: &str, elements| {
-            allocate.values(Category::Embeddings, &format!("head.{name}"), elements)
-        };
+        let mut values =
+            |name: &str, elements| allocate.values(Category::Embeddings, &format!("head.{name}"), elements);
         Ok(PrototypeHead {
             settings: self,
             prototypes: values("prototypes", ways * d)?,

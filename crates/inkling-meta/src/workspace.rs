@@ -119,8 +119,7 @@ impl<B> Workspace<B> {
         let running = values(Category::Parameters, "running", u64::from(network.running().elements()))?;
         let gradient = trains.then(|| values(Category::Gradient, "gradient", parameters)).transpose()?;
         let embeddings = values(Category::Embeddings, "embeddings", u64::from(limits.support) * d)?;
-        let rows =
-            trains.then(|| values(Category::Embeddings, "rows", u64::from(limits.support) * d)).transpose()?;
+        let rows = trains.then(|| values(Category::Embeddings, "rows", u64::from(limits.support) * d)).transpose()?;
         let mut of_chunk = |name: &str, per_image: u64| {
             let images = chunk_rows.map(u64::from);
             images.map(|images| values(Category::Workspace, name, images * per_image)).transpose()
@@ -129,7 +128,9 @@ impl<B> Workspace<B> {
         let chunk_indices = of_chunk("chunk.indices", 1)?;
         let support_labels = values(Category::Embeddings, "support.labels", u64::from(limits.support))?;
         let query_labels = values(Category::Embeddings, "query.labels", u64::from(limits.queries))?;
-        let outcomes = values(Category::Embeddings, "outcomes", 2 * u64::from(tasks * limits.queries))?;
+        // One row more than queries: the gradient's norm comes back with them.
+        let outcomes =
+            values(Category::Embeddings, "outcomes", 2 * (u64::from(tasks) * u64::from(limits.queries) + 1))?;
 
         let optimizer = optimizer.map(|optimizer| optimizer.allocate(allocate, layout.elements())).transpose()?;
         let upload = config.source.map(|shape: ImageShape| ImageUpload::new(allocate, shape, largest)).transpose()?;

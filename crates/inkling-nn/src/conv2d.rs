@@ -331,8 +331,7 @@ impl Conv2d {
                 splits_per_task: splits,
                 images_per_task: images,
             };
-            let buffers =
-                conv3x3_backward_weight::Buffers { input: slices.0, d_output: slices.1, partials: slices.2 };
+            let buffers = conv3x3_backward_weight::Buffers { input: slices.0, d_output: slices.1, partials: slices.2 };
             let tiles = self.in_channels.div_ceil(2) * self.out_channels.div_ceil(BLOCK);
             recorder.dispatch(params, buffers, u64::from(tiles) * u64::from(splits))?;
         } else {

@@ -116,8 +116,7 @@ impl Conv4 {
                 Conv2dShape { in_channels, out_channels: config.channels, kernel: 3, stride: 1, padding: 1, in_size };
             let conv = Conv2d::new(&mut layout, &format!("blocks.{index}.conv"), shape, tier);
             let name = format!("blocks.{index}.norm");
-            let norm =
-                NormPool::new(&mut layout, &mut running, &name, config.norm, config.channels, conv.out_size())?;
+            let norm = NormPool::new(&mut layout, &mut running, &name, config.norm, config.channels, conv.out_size())?;
             in_channels = config.channels;
             in_size = norm.out_size();
             blocks.push(Block { conv, norm });

@@ -25,7 +25,9 @@ pub enum NnError {
         problems: Vec<String>,
     },
     /// A vector of another layout.
-    #[error("a flat vector of {found} elements where the layout has {expected}; this is a fault of the program, please report it")]
+    #[error(
+        "a flat vector of {found} elements where the layout has {expected}; this is a fault of the program, please report it"
+    )]
     Length {
         /// Elements of the layout.
         expected: usize,

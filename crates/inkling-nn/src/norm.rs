@@ -104,14 +104,14 @@ impl NormPool {
         channels: u32,
         in_size: [u32; 2],
     ) -> Result<Self, NnError> {
-        if let Norm::Group { groups } = norm {
-            if groups == 0 || !channels.is_multiple_of(groups) {
-                return Err(NnError::Config {
-                    key: "model.groups",
-                    value: groups.to_string(),
-                    reason: format!("must divide the {channels} channels; use one of their divisors"),
-                });
-            }
+        if let Norm::Group { groups } = norm
+            && (groups == 0 || !channels.is_multiple_of(groups))
+        {
+            return Err(NnError::Config {
+                key: "model.groups",
+                value: groups.to_string(),
+                reason: format!("must divide the {channels} channels; use one of their divisors"),
+            });
         }
         let shape = [channels as usize];
         Ok(Self {
@@ -238,8 +238,7 @@ impl NormPool {
             segments,
             epsilon: EPSILON,
         };
-        let buffers =
-            norm_combine::Buffers { moments: context.partials.all(), statistics: context.statistics.all() };
+        let buffers = norm_combine::Buffers { moments: context.partials.all(), statistics: context.statistics.all() };
         recorder.dispatch(params, buffers, ROW_INVOCATIONS * u64::from(sets) * u64::from(groups))
     }
 

@@ -73,7 +73,8 @@ impl Weights {
         });
         for (name, tensor) in self.iter() {
             // PyTorch's batch norm counts its batches; nothing here needs the count.
-            let skipped = name.ends_with("num_batches_tracked") || ignored.iter().any(|prefix| name.starts_with(prefix));
+            let skipped =
+                name.ends_with("num_batches_tracked") || ignored.iter().any(|prefix| name.starts_with(prefix));
             if !skipped && !known.contains(&name) {
                 problems.push(format!("{name} {:?} is not part of the network", tensor.shape));
             }

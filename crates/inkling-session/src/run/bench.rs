@@ -36,7 +36,7 @@ pub struct Conv4BenchResult {
     pub gflop_per_second: f64,
     /// Kernels launched in one pass.
     pub dispatches: u64,
-    /// Share of the time that no kernel ran; none where the adapter has no timestamps.
+    /// Share of the time that no kernel ran, in a pass timed dispatch by dispatch; none where the adapter has no timestamps.
     pub outside_kernels: Option<f64>,
     /// Time in each kernel over one timed pass.
     pub kernels: Vec<KernelTime>,
@@ -84,9 +84,10 @@ async fn measure(
 
     let mut timed = Passes::new(bench, adapter, backward, true).await?;
     timed.run().await?;
-    let warm: f64 = timed.recorder.kernel_times().iter().map(|kernel| kernel.millis).sum();
     let first = timed.recorder.kernel_times();
+    let clock = Stopwatch::start();
     timed.run().await?;
+    let timed_millis = 1e3 * clock.seconds();
     let kernels: Vec<KernelTime> = timed
         .recorder
         .kernel_times()
@@ -98,7 +99,8 @@ async fn measure(
         })
         .collect();
     let inside: f64 = kernels.iter().map(|kernel| kernel.millis).sum();
-    let outside_kernels = (warm > 0.0).then(|| (1.0 - inside / millis).max(0.0));
+    // Against the wall time of the same pass: another pass may have had another share of the machine.
+    let outside_kernels = (!first.is_empty()).then(|| (1.0 - inside / timed_millis).max(0.0));
     let result = Conv4BenchResult {
         pass: if backward { "forward + backward" } else { "forward" },
         millis,
