@@ -78,6 +78,13 @@ pub struct TrainingConfig {
     pub time_limit: Option<TimeSpan>,
 }
 
+impl TrainingConfig {
+    /// Whether the run is interrupted for validations.
+    pub fn validates(&self) -> bool {
+        self.validate_every > 0 && self.validation_episodes > 0
+    }
+}
+
 impl Default for TrainingConfig {
     fn default() -> Self {
         Self {

@@ -4,13 +4,14 @@ use inkling_data::{ImageShape, Normalization, Pixels};
 use inkling_meta::{Images, Learner, Model, Purpose, Task, TaskLimits};
 
 use super::SessionError;
+use super::memory::Planner;
 use super::model::{classifier_config, from_file, open_gpu};
 use crate::config::GradientConfig;
 use crate::model_card::ModelCard;
 use crate::tensor_file::TensorFile;
 use crate::units::ByteSize;
 
-/// Images of one pass: small enough for every device.
+/// Images of one pass where the budget allows it: small enough for every device.
 const PASS: u32 = 16;
 
 /// What to learn, and what to classify.
@@ -46,10 +47,16 @@ pub async fn adapt(task: AdaptTask<'_>, adapter: Option<String>) -> Result<Vec<V
         TaskLimits { ways, support: support.len() as u32, queries: task.queries.len() as u32 };
     let passes = GradientConfig { chunk: PASS, query_batch: PASS, ..GradientConfig::default() };
     let gpu = open_gpu(adapter, false).await?;
-    let model = Model::new(classifier_config((&task.card.model, &task.card.head, &passes), shape), gpu.tier())?;
+    let purpose = Purpose::Evaluate;
+    let mut model = Model::new(classifier_config((&task.card.model, &task.card.head, &passes), shape), gpu.tier())?;
     let weights = from_file(task.weights, &model)?;
-    super::memory::check_budget(&model, limits, Purpose::Evaluate, task.budget)?;
-    let mut learner = Learner::new(&gpu, model, limits, Purpose::Evaluate)?;
+    let planner = Planner { model: &model, tier: gpu.tier(), limits, purpose };
+    let fitting = task.budget.map(|budget| planner.largest_pass(budget.0)).transpose()?.flatten();
+    match fitting {
+        Some(images) if images < PASS => model = planner.with_passes(images)?,
+        _ => planner.check(task.budget).map(drop)?,
+    }
+    let mut learner = Learner::new(&gpu, model, limits, purpose)?;
     learner.set_weights(&weights).await?;
     let identity = |count: usize| vec![inkling_data::IDENTITY; count];
     let (support_affines, query_affines) = (identity(support.len()), identity(task.queries.len()));

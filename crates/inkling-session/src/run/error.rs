@@ -39,9 +39,18 @@ pub enum SessionError {
     /// A memory budget that the plan exceeds.
     #[error("{0}")]
     Budget(String),
-    /// An input that does not fit.
+    /// A setting that the data or the command rules out.
     #[error("{0}")]
-    Input(String),
+    Setting(String),
+    /// Weights that cannot be used.
+    #[error("{0}")]
+    Weights(String),
+    /// The episode of `inkling grad` cannot be used.
+    #[error("{0}")]
+    Episode(String),
+    /// A fault of the program.
+    #[error("{0}; this is a fault of the program, please report it")]
+    Fault(&'static str),
 }
 
 impl SessionError {
@@ -52,7 +61,23 @@ impl SessionError {
             Self::Data(DataError::Specification(_))
                 | Self::Meta(MetaError::Config { .. } | MetaError::Nn(NnError::Config { .. }))
                 | Self::Nn(NnError::Config { .. })
+                | Self::Data(DataError::Setting { .. })
+                | Self::Gpu(GpuError::UnknownAdapter { .. })
                 | Self::Budget(_)
+                | Self::Setting(_)
         )
+    }
+
+    /// Whether the weights that were given are at fault; the message does not name their file.
+    pub fn is_of_weights(&self) -> bool {
+        matches!(
+            self,
+            Self::Weights(_) | Self::Nn(NnError::Weights { .. }) | Self::Meta(MetaError::Nn(NnError::Weights { .. }))
+        )
+    }
+
+    /// Whether the task that was given is at fault; the message does not name its file.
+    pub fn is_of_episode(&self) -> bool {
+        matches!(self, Self::Episode(_) | Self::Meta(MetaError::Task(_)))
     }
 }

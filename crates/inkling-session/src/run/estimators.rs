@@ -5,9 +5,10 @@ use inkling_meta::{Estimator, Learner, Model, Purpose, SubsetTime};
 use inkling_nn::Weights;
 
 use super::SessionError;
+use super::memory::Planner;
 use super::model::{from_file, initial, learner_config, normalization, open_data, open_gpu, training_limits};
 use super::tasks::{PreparedTask, TaskSource, training_spec};
-use crate::config::{EstimatorKind, RunConfig};
+use crate::config::{EstimatorKind, NormKind, RunConfig};
 use crate::report::EstimatorPoint;
 use crate::tensor_file::TensorFile;
 
@@ -16,7 +17,7 @@ const TENTHS: std::ops::RangeInclusive<u32> = 1..=10;
 
 /// Bias and root-mean-square error of `lite` and `subsampled` against `full`, relative to the
 /// norm of the exact gradient, over `draws` draws for each H from 10 % to 100 % of N, on the
-/// first training task of the configuration.
+/// first training task of the configuration. `progress` hears of measured points and their number.
 ///
 /// # Errors
 /// When data, weights or device fail.
@@ -25,7 +26,15 @@ pub async fn estimators(
     weights: Option<&TensorFile>,
     draws: u32,
     adapter: Option<String>,
+    progress: &mut dyn FnMut(u32, u32),
 ) -> Result<Vec<EstimatorPoint>, SessionError> {
+    if config.model.norm == NormKind::Batch {
+        return Err(SessionError::Setting(
+            "model.norm is \"batch\": batch statistics rule out the sampled estimators that the report compares; \
+             use model.norm = \"group\""
+                .to_owned(),
+        ));
+    }
     let dataset = open_data(&config.data)?;
     let normalization = normalization(&config.data, dataset.as_ref())?.into();
     let source = TaskSource {
@@ -50,8 +59,9 @@ pub async fn estimators(
         None => initial(&model, &config.head, config.training.seed)?,
     };
     let limits = training_limits(&config.task);
-    super::memory::check_budget(&model, limits, Purpose::Gradient, config.memory.budget)?;
-    let mut learner = Learner::new(&gpu, model, limits, Purpose::Gradient)?;
+    let purpose = Purpose::Gradient;
+    Planner { model: &model, tier: gpu.tier(), limits, purpose }.check(config.memory.budget)?;
+    let mut learner = Learner::new(&gpu, model, limits, purpose)?;
     learner.set_weights(&weights).await?;
     let mut experiment = Experiment { learner, prepared, seed: config.training.seed, draws: draws.max(2) };
     let exact = flatten(&experiment.gradient(Estimator::Chunked, 0, 0).await?);
@@ -86,9 +96,11 @@ impl Experiment {
         Ok(self.learner.gradient().await?)
     }
 
-    /// ‖mean − exact‖ and the root of the mean squared error, both over ‖exact‖. The standard
-    /// error of the mean's distance is that of a mean of independent draws: s/√n over all
-    /// components together.
+    /// The bias and the root of the mean squared error, both over ‖exact‖.
+    ///
+    /// The standard error is that of a mean of independent draws, s/√n over all components
+    /// together. ‖mean − exact‖² overestimates the squared bias by just its square, which is
+    /// taken off, so that an unbiased estimator shows a bias around zero at any number of draws.
     async fn point(
         &mut self,
         estimator: Estimator,
@@ -112,14 +124,15 @@ impl Experiment {
         }
         let draws = f64::from(self.draws);
         let norm = exact.iter().map(|value| value * value).sum::<f64>().sqrt();
-        let bias = mean.iter().zip(exact).map(|(mean, exact)| (mean - exact).powi(2)).sum::<f64>().sqrt();
+        let distance: f64 = mean.iter().zip(exact).map(|(mean, exact)| (mean - exact).powi(2)).sum();
+        let error = squares / (draws - 1.0) / draws;
         Ok(EstimatorPoint {
             estimator: if estimator == Estimator::Lite { EstimatorKind::Lite } else { EstimatorKind::Subsampled },
             h,
             support,
             draws: self.draws,
-            bias: bias / norm,
-            bias_standard_error: (squares / (draws - 1.0) / draws).sqrt() / norm,
+            bias: (distance - error).max(0.0).sqrt() / norm,
+            bias_standard_error: error.sqrt() / norm,
             rmse: (squared_error / draws).sqrt() / norm,
         })
     }

@@ -3,6 +3,7 @@
 use inkling_meta::{Learner, Model, Purpose};
 
 use super::SessionError;
+use super::memory::Planner;
 use super::model::{
     classifier_config, evaluation_limits, from_file, initial, learner_config, normalization, open_data, open_gpu,
     to_file,
@@ -41,8 +42,9 @@ pub async fn evaluate(
     let model = Model::new(classifier_config((&config.model, &config.head, &config.gradient), shape), gpu.tier())?;
     let weights = from_file(weights, &model)?;
     let limits = evaluation_limits(&config.evaluation);
-    super::memory::check_budget(&model, limits, Purpose::Evaluate, config.memory.budget)?;
-    let mut learner = Learner::new(&gpu, model, limits, Purpose::Evaluate)?;
+    let purpose = Purpose::Evaluate;
+    Planner { model: &model, tier: gpu.tier(), limits, purpose }.check(config.memory.budget)?;
+    let mut learner = Learner::new(&gpu, model, limits, purpose)?;
     learner.set_weights(&weights).await?;
     score(&mut learner, &source, config.evaluation.episodes, emit).await
 }

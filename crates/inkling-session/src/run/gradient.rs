@@ -67,7 +67,7 @@ fn images<'e>(
     case: &CaseConfig,
 ) -> Result<(&'e [f32], Vec<u32>), SessionError> {
     let tensor = |name: &str| {
-        let missing = || SessionError::Input(format!("the episode holds no tensor {name}; it needs support_images, support_labels, query_images and query_labels"));
+        let missing = || SessionError::Episode(format!("the episode holds no tensor {name}; it needs support_images, support_labels, query_images and query_labels"));
         episode.tensors.get(name).ok_or_else(missing)
     };
     let (image_name, label_name) = (format!("{half}_images"), format!("{half}_labels"));
@@ -77,23 +77,26 @@ fn images<'e>(
         (Some(values), &[_, channels, height, width])
             if (channels, height, width) == (case.model.in_channels as usize, size, size) => values,
         (_, shape) => {
-            return Err(SessionError::Input(format!(
+            return Err(SessionError::Episode(format!(
                 "{image_name} has shape {shape:?}; the case needs f32 [N, {}, {size}, {size}]",
                 case.model.in_channels
             )));
         }
     };
     if let Some(value) = values.iter().find(|value| !value.is_finite()) {
-        return Err(SessionError::Input(format!("{image_name} holds {value}; images must be finite numbers")));
+        return Err(SessionError::Episode(format!("{image_name} holds {value}; images must be finite numbers")));
     }
     let label_tensor = tensor(&label_name)?;
+    if values.is_empty() {
+        return Err(SessionError::Episode(format!("{image_name} holds no image; a task needs at least one")));
+    }
     let integers = label_tensor
         .as_i32()
         .filter(|_| label_tensor.shape().len() == 1)
-        .ok_or_else(|| SessionError::Input(format!("{label_name} must be i32 [N], not {:?}", label_tensor.shape())))?;
+        .ok_or_else(|| SessionError::Episode(format!("{label_name} must be i32 [N], not {:?}", label_tensor.shape())))?;
     let label = |&value: &i32| {
         u32::try_from(value).ok().filter(|&label| label <= 1 << 20).ok_or_else(|| {
-            SessionError::Input(format!("{label_name} holds {value}; labels count from 0"))
+            SessionError::Episode(format!("{label_name} holds {value}; labels count from 0"))
         })
     };
     Ok((values, integers.iter().map(label).collect::<Result<_, _>>()?))

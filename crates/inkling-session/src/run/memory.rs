@@ -8,28 +8,37 @@ use super::model::{evaluation_limits, learner_config, open_data, training_limits
 use crate::config::RunConfig;
 use crate::units::ByteSize;
 
-/// The plan of one estimator for one task size.
+/// Every WebGPU device binds this much at once.
+const LARGEST_BUFFER: u64 = 128 << 20;
+
+/// The plan of one estimator for one task size: the peak that a run of it reports.
 #[derive(Clone, Debug)]
 pub struct MemoryPlan {
     /// `full`, `chunked`, `lite` or `subsampled`.
     pub estimator: &'static str,
+    /// H, for `lite` and `subsampled`.
+    pub h: Option<u32>,
+    /// Images of one pass of the support, for all but `full`.
+    pub chunk: Option<u32>,
     /// N.
     pub support: u32,
     /// Pixels of the images' side.
     pub image_size: u32,
     /// Bytes by category.
     pub bytes: Bytes,
-    /// The largest H whose rows fit one pass (chunk = H) within the budget, for `lite`; none when
-    /// there is no budget or nothing fits.
-    pub largest_h: Option<u32>,
-    /// The largest chunk within the budget.
+    /// The least that the estimator needs: passes of one image.
+    pub minimum: u64,
+    /// The largest chunk within the budget, with query batches no larger; none when there is no
+    /// budget, nothing fits, or the estimator has no chunks.
     pub largest_chunk: Option<u32>,
+    /// The largest H within the budget whose rows are back-propagated in one pass.
+    pub largest_h: Option<u32>,
 }
 
 /// The plans of every estimator for each N and image size; empty lists take the configuration's.
 ///
 /// # Errors
-/// When the data set cannot be opened or a network cannot be built.
+/// When the data set cannot be opened, a network cannot be built, or N is below the ways.
 pub fn memory_plans(
     config: &RunConfig,
     supports: &[u32],
@@ -40,13 +49,19 @@ pub fn memory_plans(
     let own = training_limits(&config.task);
     let supports = if supports.is_empty() { &[own.support][..] } else { supports };
     let image_sizes = if image_sizes.is_empty() { &[shape.height][..] } else { image_sizes };
+    if let Some(few) = supports.iter().find(|&&support| support < own.ways) {
+        return Err(SessionError::Setting(format!(
+            "{few} support images are fewer than the {} classes of a task; lower task.ways or plan for more images",
+            own.ways
+        )));
+    }
     let mut plans = Vec::new();
     for &image_size in image_sizes {
         for &support in supports {
             let shape = inkling_data::ImageShape { height: image_size, width: image_size, ..shape };
-            let limits = TaskLimits { support, ..own };
+            let limits = with_validation(config, TaskLimits { support, ..own });
             for estimator in [Estimator::Full, Estimator::Chunked, Estimator::Lite, Estimator::Subsampled] {
-                plans.extend(plan(config, shape, limits, estimator, tier)?);
+                plans.extend(plan(config, (shape, support), limits, estimator, tier)?);
             }
         }
     }
@@ -55,7 +70,7 @@ pub fn memory_plans(
 
 fn plan(
     config: &RunConfig,
-    shape: inkling_data::ImageShape,
+    (shape, support): (inkling_data::ImageShape, u32),
     limits: TaskLimits,
     estimator: Estimator,
     tier: Tier,
@@ -65,106 +80,155 @@ fn plan(
         return Ok(None);
     }
     learner.gradient.estimator = estimator;
-    let purpose = training_purpose(&config.training);
-    let name = match estimator {
-        Estimator::Full => "full",
-        Estimator::Chunked => "chunked",
-        Estimator::Lite => "lite",
-        Estimator::Subsampled => "subsampled",
-    };
-    // A subsampled task has H support images and no others.
-    let limits = match estimator {
-        Estimator::Subsampled => TaskLimits { support: learner.gradient.h.min(limits.support).max(limits.ways), ..limits },
-        _ => limits,
-    };
+    let gradient = learner.gradient.clone();
     let model = Model::new(learner, tier)?;
-    let bytes = model.planned_bytes(limits, purpose)?;
-    let budget = config.memory.budget.filter(|_| estimator != Estimator::Full);
-    let largest_chunk = match budget {
-        Some(budget) => largest_chunk(&model, limits, purpose, budget.0)?,
+    let planner = Planner { model: &model, tier, limits, purpose: training_purpose(&config.training) };
+    let (name, draws) = match estimator {
+        Estimator::Full => ("full", false),
+        Estimator::Chunked => ("chunked", false),
+        Estimator::Lite => ("lite", true),
+        Estimator::Subsampled => ("subsampled", true),
+    };
+    let in_chunks = estimator != Estimator::Full;
+    let largest_chunk = match config.memory.budget.filter(|_| in_chunks) {
+        Some(budget) => planner.largest_pass(budget.0)?.map(|pass| pass.min(support)),
         None => None,
     };
-    let largest_h = largest_chunk.filter(|_| estimator == Estimator::Lite);
-    Ok(Some(MemoryPlan { estimator: name, support: limits.support, image_size: shape.height, bytes, largest_h, largest_chunk }))
+    Ok(Some(MemoryPlan {
+        estimator: name,
+        h: draws.then_some(gradient.h.min(support)),
+        chunk: in_chunks.then_some(gradient.chunk.min(support)),
+        support,
+        image_size: shape.height,
+        bytes: planner.bytes()?,
+        minimum: if in_chunks { planner.minimum()? } else { planner.bytes()?.total() },
+        largest_chunk,
+        largest_h: largest_chunk.filter(|_| draws),
+    }))
 }
 
-fn planned(model: &Model, limits: TaskLimits, purpose: Purpose, chunk: u32, query_batch: Option<u32>) -> Result<u64, SessionError> {
-    let mut config = model.config().clone();
-    config.gradient.chunk = chunk;
-    if let Some(query_batch) = query_batch {
-        config.gradient.query_batch = query_batch;
-    }
-    Ok(Model::new(config, Tier::Cpu)?.planned_bytes(limits, purpose)?.total())
+/// The memory of a model at work, and what it would be with smaller passes.
+#[derive(Clone, Copy)]
+pub(super) struct Planner<'m> {
+    pub(super) model: &'m Model,
+    pub(super) tier: Tier,
+    pub(super) limits: TaskLimits,
+    pub(super) purpose: Purpose,
 }
 
-/// The largest chunk whose plan is within the budget, by bisection: plans grow with the chunk.
-fn largest_chunk(model: &Model, limits: TaskLimits, purpose: Purpose, budget: u64) -> Result<Option<u32>, SessionError> {
-    if planned(model, limits, purpose, 1, None)? > budget {
-        return Ok(None);
+impl Planner<'_> {
+    fn bytes(&self) -> Result<Bytes, SessionError> {
+        Ok(self.model.planned_bytes(self.limits, self.purpose)?)
     }
-    let (mut fits, mut fails) = (1, limits.support.max(1) + 1);
-    while fails - fits > 1 {
-        let middle = fits + (fails - fits) / 2;
-        if planned(model, limits, purpose, middle, None)? <= budget { fits = middle } else { fails = middle }
-    }
-    Ok(Some(fits))
-}
 
-/// Refuses a plan above the budget, with what would fit and the least that is possible.
-pub(super) fn check_budget(
-    model: &Model,
-    limits: TaskLimits,
-    purpose: Purpose,
-    budget: Option<ByteSize>,
-) -> Result<Bytes, SessionError> {
-    let bytes = model.planned_bytes(limits, purpose)?;
-    if let Some(largest) = model.plan(limits, purpose)?.largest().filter(|buffer| buffer.bytes > 128 << 20) {
-        return Err(SessionError::Budget(format!(
-            "the buffer {} needs {}, above the 128 MiB that every WebGPU device can bind; lower gradient.chunk, \
-             gradient.query_batch, model.channels or data.image_size",
-            largest.name,
-            ByteSize(largest.bytes)
-        )));
-    }
-    let Some(budget) = budget.filter(|budget| bytes.total() > budget.0) else { return Ok(bytes) };
-    let coupled = model.config().network.norm.couples_images();
-    let least = if coupled { bytes.total() } else { minimum(model, limits, purpose)? };
-    let fits = match (coupled, model.config().gradient.estimator) {
-        (false, Estimator::Full) if purpose != Purpose::Evaluate => {
-            "gradient.estimator = \"lite\" or \"chunked\" needs far less".to_owned()
+    /// The model with chunks of this many images, query batches no larger, and `full` replaced by
+    /// its equal in chunks.
+    pub(super) fn with_passes(&self, images: u32) -> Result<Model, SessionError> {
+        let mut config = self.model.config().clone();
+        let gradient = &mut config.gradient;
+        gradient.chunk = images;
+        gradient.query_batch = gradient.query_batch_of(self.limits.queries).min(images);
+        if gradient.estimator == Estimator::Full {
+            gradient.estimator = Estimator::Chunked;
         }
-        (true, _) => "a norm other than batch can run in chunks".to_owned(),
-        (false, _) => match largest_chunk(model, limits, purpose, budget.0)? {
-            Some(chunk) => format!("the largest that fits is gradient.chunk = {chunk}"),
-            None => "lower gradient.query_batch with gradient.chunk, model.channels or data.image_size".to_owned(),
-        },
-    };
-    Err(SessionError::Budget(format!(
-        "the plan needs {} and the budget is {budget}; {fits}; the minimum for this network and task is {} \
-         (chunk and query_batch of 1)",
-        ByteSize(bytes.total()),
-        ByteSize(least),
-    )))
+        Ok(Model::new(config, self.tier)?)
+    }
+
+    fn total(&self, images: u32) -> Result<u64, SessionError> {
+        Ok(self.with_passes(images)?.planned_bytes(self.limits, self.purpose)?.total())
+    }
+
+    /// The plan with passes of one image; all that there is where the norm couples the images.
+    pub(super) fn minimum(&self) -> Result<u64, SessionError> {
+        if self.model.config().network.norm.couples_images() { Ok(self.bytes()?.total()) } else { self.total(1) }
+    }
+
+    /// The largest passes whose plan is within the budget, by bisection: plans grow with them.
+    pub(super) fn largest_pass(&self, budget: u64) -> Result<Option<u32>, SessionError> {
+        if self.model.config().network.norm.couples_images() || self.total(1)? > budget {
+            return Ok(None);
+        }
+        let (mut fits, mut fails) = (1, self.limits.support.max(self.limits.queries).max(1) + 1);
+        while fails - fits > 1 {
+            let middle = fits + (fails - fits) / 2;
+            if self.total(middle)? <= budget {
+                fits = middle;
+            } else {
+                fails = middle;
+            }
+        }
+        Ok(Some(fits))
+    }
+
+    /// Refuses a plan above the budget, with what would fit and the least that is possible; gives
+    /// the plan otherwise.
+    pub(super) fn check(&self, budget: Option<ByteSize>) -> Result<Bytes, SessionError> {
+        let bytes = self.bytes()?;
+        let plan = self.model.plan(self.limits, self.purpose)?;
+        if let Some(largest) = plan.largest().filter(|buffer| buffer.bytes > LARGEST_BUFFER) {
+            return Err(SessionError::Budget(format!(
+                "the buffer {} needs {}, and WebGPU devices bind 128 MiB; lower gradient.chunk, gradient.query_batch, \
+                 model.channels or data.image_size",
+                largest.name,
+                ByteSize(largest.bytes).rounded()
+            )));
+        }
+        match budget.filter(|budget| bytes.total() > budget.0) {
+            None => Ok(bytes),
+            Some(budget) => Err(self.above(budget, bytes.total())?),
+        }
+    }
+
+    fn above(&self, budget: ByteSize, planned: u64) -> Result<SessionError, SessionError> {
+        let gradient = &self.model.config().gradient;
+        let coupled = self.model.config().network.norm.couples_images();
+        let exact_in_chunks = gradient.estimator == Estimator::Full && self.purpose != Purpose::Evaluate;
+        let way = match self.largest_pass(budget.0)? {
+            _ if coupled => "the statistics of model.norm = \"batch\" need whole passes, \"group\" does not".to_owned(),
+            Some(images) => format!(
+                "it fits with {}gradient.chunk = {} and gradient.query_batch = {}",
+                if exact_in_chunks { "gradient.estimator = \"chunked\", " } else { "" },
+                images,
+                gradient.query_batch_of(self.limits.queries).min(images),
+            ),
+            None => "use smaller images, fewer channels or a smaller task".to_owned(),
+        };
+        let passes = if coupled {
+            ""
+        } else if exact_in_chunks {
+            " (gradient.estimator = \"chunked\", gradient.chunk = 1, gradient.query_batch = 1)"
+        } else {
+            " (gradient.chunk = 1, gradient.query_batch = 1)"
+        };
+        Ok(SessionError::Budget(format!(
+            "the plan needs {} of GPU memory and the budget is {}; {way}; the minimum for this network and task is {}{passes}",
+            exact(planned),
+            exact(budget.0),
+            exact(self.minimum()?),
+        )))
+    }
 }
 
-/// The plan with chunks and query batches of one image.
-fn minimum(model: &Model, limits: TaskLimits, purpose: Purpose) -> Result<u64, SessionError> {
-    let mut config = model.config().clone();
-    config.gradient.estimator = if config.gradient.estimator == Estimator::Full { Estimator::Chunked } else { config.gradient.estimator };
-    planned(&Model::new(config, Tier::Cpu)?, limits, purpose, 1, Some(1))
+/// Rounded for people, with the exact number that an option takes.
+fn exact(bytes: u64) -> String {
+    let (rounded, written) = (ByteSize(bytes).rounded(), ByteSize(bytes).to_string());
+    if rounded.replace(' ', "") == written { rounded } else { format!("{rounded} = {written}") }
 }
 
 /// The largest task of a run, training and validation together.
 pub(super) fn run_limits(config: &RunConfig) -> TaskLimits {
-    let training = training_limits(&config.task);
-    if config.training.validate_every == 0 || config.training.validation_episodes == 0 {
-        return training;
-    }
-    training.union(evaluation_limits(&config.evaluation))
+    with_validation(config, training_limits(&config.task))
+}
+
+fn with_validation(config: &RunConfig, training: TaskLimits) -> TaskLimits {
+    if config.training.validates() { training.union(evaluation_limits(&config.evaluation)) } else { training }
 }
 
 /// The categories of a plan that are not empty.
 pub(super) fn by_category(bytes: &Bytes) -> Vec<crate::events::CategoryBytes> {
-    let entry = |(category, bytes): (Category, u64)| crate::events::CategoryBytes { category: category.name().to_owned(), bytes };
+    let entry = |(category, bytes): (Category, u64)| crate::events::CategoryBytes {
+        category: category.name().to_owned(),
+        bytes,
+    };
     bytes.iter().filter(|(_, bytes)| *bytes > 0).map(entry).collect()
 }

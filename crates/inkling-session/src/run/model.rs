@@ -42,7 +42,7 @@ pub(super) fn normalization(config: &DataConfig, dataset: &dyn Dataset) -> Resul
     let std = config.std.clone().unwrap_or(own.std);
     let channels = dataset.image_shape().channels as usize;
     if mean.len() != channels || std.len() != channels {
-        return Err(SessionError::Input(format!(
+        return Err(SessionError::Setting(format!(
             "data.mean and data.std need one value for each of the {channels} channels of {}",
             dataset.spec()
         )));
@@ -96,7 +96,7 @@ pub(super) fn gradient_settings(config: &GradientConfig) -> GradientSettings {
 /// A learner of the configured kind for images of `shape`.
 pub(super) fn learner_config(config: &RunConfig, shape: ImageShape) -> Result<LearnerConfig, SessionError> {
     if shape.height != shape.width {
-        return Err(SessionError::Input(format!(
+        return Err(SessionError::Setting(format!(
             "images of {}×{} pixels; the network takes square ones, set data.image_size",
             shape.height, shape.width
         )));
@@ -185,7 +185,7 @@ pub(super) fn to_file(weights: &Weights, card: Option<ModelCard>) -> Result<Tens
     let mut file = TensorFile { card, ..TensorFile::default() };
     for (name, tensor) in weights.iter() {
         let stored = Tensor::f32(tensor.shape.clone(), tensor.values.clone())
-            .ok_or_else(|| SessionError::Input(format!("tensor {name} does not hold what its shape says")))?;
+            .ok_or(SessionError::Fault("a tensor does not hold what its shape says"))?;
         file.tensors.insert(name.to_owned(), stored);
     }
     Ok(file)
@@ -205,9 +205,9 @@ pub(super) fn from_file(file: &TensorFile, model: &Model) -> Result<Weights, Ses
         if name.ends_with("num_batches_tracked") {
             continue;
         }
-        let values = tensor.as_f32().ok_or_else(|| SessionError::Input(format!("tensor {name} holds integers, not weights")))?;
+        let values = tensor.as_f32().ok_or_else(|| SessionError::Weights(format!("tensor {name} holds integers, not weights")))?;
         if let Some(value) = values.iter().find(|value| !value.is_finite()) {
-            return Err(SessionError::Input(format!("tensor {name} holds {value}; use weights from before they diverged")));
+            return Err(SessionError::Weights(format!("tensor {name} holds {value}; use weights from before training diverged")));
         }
         weights.insert(&**name, tensor.shape().to_vec(), values.to_vec());
     }

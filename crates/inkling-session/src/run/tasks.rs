@@ -86,7 +86,7 @@ pub(super) struct TaskStream(Prefetch<Result<PreparedTask, DataError>>);
 
 impl TaskStream {
     pub(super) fn next(&mut self) -> Result<PreparedTask, SessionError> {
-        let ended = || SessionError::Input("the thread that loads episodes has died; please report it".into());
+        let ended = || SessionError::Fault("the thread that loads episodes has ended early");
         Ok(self.0.take().ok_or_else(ended)??)
     }
 }

@@ -9,7 +9,7 @@ use inkling_platform::{Stopwatch, unix_seconds};
 
 use super::SessionError;
 use super::evaluate::{score, validation};
-use super::memory::{by_category, check_budget, run_limits};
+use super::memory::{Planner, by_category, run_limits};
 use super::model::{
     from_file, initial, learner_config, normalization, open_data, open_gpu, to_file, training_purpose,
 };
@@ -94,14 +94,15 @@ impl<'c> Run<'c> {
             ..training.clone()
         };
         training.check()?;
-        if validates(&config.training) {
+        if config.training.validates() {
             validation.check()?;
         }
         let shape = dataset.image_shape();
         let gpu = open_gpu(adapter, false).await?;
         let model = Model::new(learner_config(config, shape)?, gpu.tier())?;
         let (limits, purpose) = (run_limits(config), training_purpose(&config.training));
-        let planned = check_budget(&model, limits, purpose, config.memory.budget)?;
+        let planner = Planner { model: &model, tier: gpu.tier(), limits, purpose };
+        let planned = planner.check(config.memory.budget)?;
         emit(Event::Planned { bytes: planned.total(), by_category: by_category(&planned) });
         let card = ModelCard::new(
             config.model.clone(),
@@ -163,8 +164,8 @@ impl<'c> Run<'c> {
             let step = metrics.step;
             let last = step == training.steps;
             let mut evaluation = None;
-            if validates(training) && (last || step.is_multiple_of(training.validate_every)) {
-                evaluation = Some(self.validate().await?);
+            if training.validates() && (last || step.is_multiple_of(training.validate_every)) {
+                evaluation = Some(self.validate(emit).await?);
             }
             self.log(&metrics, evaluation.as_ref(), speed.step_seconds)?;
             emit(Event::Step(metrics));
@@ -241,9 +242,9 @@ impl<'c> Run<'c> {
         })
     }
 
-    async fn validate(&mut self) -> Result<Evaluation, SessionError> {
+    async fn validate(&mut self, emit: &mut dyn FnMut(Event)) -> Result<Evaluation, SessionError> {
         let episodes = self.config.training.validation_episodes;
-        score(&mut self.learner, &self.validation, episodes, &mut |_| {}).await
+        score(&mut self.learner, &self.validation, episodes, emit).await
     }
 
     fn log(
@@ -292,10 +293,6 @@ impl<'c> Run<'c> {
         self.folder.write_curves()?;
         Ok(path)
     }
-}
-
-fn validates(training: &TrainingConfig) -> bool {
-    training.validate_every > 0 && training.validation_episodes > 0
 }
 
 /// Puts a checkpoint's weights and moments on the device.
