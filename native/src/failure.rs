@@ -1,5 +1,6 @@
 //! How a command ends when it does not succeed: what to say, and the exit code.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use inkling_session::config::ConfigError;
@@ -21,6 +22,14 @@ impl Failure {
     /// A failure of the command itself, not of its usage.
     pub fn failed(error: impl ToString) -> Self {
         Self::Failed(error.to_string())
+    }
+
+    /// For errors of weights that were read from `path`: their messages do not know the file.
+    pub fn with_weights(path: &Path) -> impl Fn(SessionError) -> Self {
+        move |error| match error {
+            error if error.is_of_weights() => Self::failed(format!("{}: {error}", path.display())),
+            error => error.into(),
+        }
     }
 
     /// The number that the shell sees.
@@ -46,9 +55,11 @@ impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         match error {
             RunError::Io { .. } | RunError::InUse(_) | RunError::Corrupt { .. } => Self::failed(error),
-            RunError::Occupied(_) | RunError::NotARun(_) | RunError::OtherConfiguration(_) | RunError::Config(_) => {
-                Self::Usage(error.to_string())
-            }
+            RunError::Occupied(_)
+            | RunError::NoFolder(_)
+            | RunError::NotARun(_)
+            | RunError::OtherConfiguration(_)
+            | RunError::Config(_) => Self::Usage(error.to_string()),
         }
     }
 }

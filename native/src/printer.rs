@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use inkling_session::events::{Ending, Evaluation, Event, StepMetrics};
+use inkling_session::events::{CategoryBytes, Ending, Evaluation, Event, StepMetrics};
 use inkling_session::units::ByteSize;
 use serde_json::json;
 
@@ -40,11 +40,7 @@ impl Printer {
         match event {
             Event::Planned { bytes, by_category } => {
                 self.planned = *bytes;
-                let parts: Vec<String> = by_category
-                    .iter()
-                    .map(|part| format!("{} {}", part.category, ByteSize(part.bytes).rounded()))
-                    .collect();
-                self.line(&format!("memory plan: {} ({})", ByteSize(*bytes).rounded(), parts.join(", ")));
+                self.line(&plan_text(*bytes, by_category));
             }
             Event::Started { run, adapter, first_step, steps } => {
                 self.line(&format!("training on {adapter} into {}", run.display()));
@@ -102,18 +98,29 @@ impl Printer {
             let done = step.step.saturating_sub(self.first_step).max(1);
             let per_step = self.started.elapsed().as_secs_f64() / done as f64;
             let left = per_step * self.steps.saturating_sub(step.step) as f64;
-            self.output.line(&format!(
-                "step {}/{}  {}  {} left",
-                step.step,
-                self.steps,
-                step_text(step, self.planned),
-                duration_text(left)
-            ));
+            let left = if step.step < self.steps { format!("  {} left", duration_text(left)) } else { String::new() };
+            let text = step_text(step, self.planned);
+            self.output.line(&format!("step {}/{}  {text}{left}", step.step, self.steps));
         }
+    }
+
+    /// Shows how many measurements of a report are done.
+    pub fn measuring(&mut self, done: u32, all: u32) {
+        if !self.output.draws_bars() {
+            return;
+        }
+        let bar = self.bar.get_or_insert_with(|| new_bar(all.into(), 0));
+        bar.set_position(done.into());
+        bar.tick();
     }
 
     fn evaluating(&mut self, done: u32, episodes: u32, accuracy: f32) {
         if !self.output.draws_bars() {
+            return;
+        }
+        // Within a run this is a validation; its bar counts steps.
+        if let (Some(bar), true) = (&self.bar, self.steps > 0) {
+            bar.set_message(format!("validating: {done} of {episodes} episodes  accuracy {:.1} %", accuracy * 100.0));
             return;
         }
         let bar = self.bar.get_or_insert_with(|| new_bar(episodes.into(), 0));
@@ -145,7 +152,25 @@ fn new_bar(length: u64, position: u64) -> ProgressBar {
     bar
 }
 
-const TEMPLATE: &str = "{bar:24.cyan/blue} {pos}/{len}  {msg}  {eta} left";
+/// The numbers have a line of their own: beside a bar they would not fit 80 columns.
+const TEMPLATE: &str = "{wide_bar:.cyan/blue} {pos}/{len}  {eta} left\n{msg}";
+
+/// Categories that the plan names; the rest of them is summed.
+const NAMED_CATEGORIES: usize = 3;
+
+/// `memory plan: 120 MiB (activations 80.0 MiB, workspace 30.0 MiB, staging 3.12 MiB, others 6.88 MiB)`.
+fn plan_text(bytes: u64, by_category: &[CategoryBytes]) -> String {
+    let mut parts: Vec<(&str, u64)> = by_category.iter().map(|part| (part.category.as_str(), part.bytes)).collect();
+    parts.sort_by_key(|part| std::cmp::Reverse(part.1));
+    let others: u64 = parts.iter().skip(NAMED_CATEGORIES).map(|part| part.1).sum();
+    parts.truncate(NAMED_CATEGORIES);
+    if others > 0 {
+        parts.push(("others", others));
+    }
+    let parts: Vec<String> =
+        parts.iter().map(|(name, bytes)| format!("{name} {}", ByteSize(*bytes).rounded())).collect();
+    format!("memory plan: {} ({})", ByteSize(bytes).rounded(), parts.join(", "))
+}
 
 /// `loss 0.512  accuracy 81.2 %  12.3 episodes/s  118 MiB of 120 MiB`.
 fn step_text(step: &StepMetrics, planned: u64) -> String {
@@ -204,6 +229,16 @@ mod tests {
         assert_eq!(step_text(&step, 120 << 20), "loss 0.512  accuracy 81.2 %  12.3 episodes/s  118 MiB of 120 MiB");
         let evaluation = Evaluation { episodes: 600, loss: 0.1234, accuracy: 0.96312, interval: 0.0042 };
         assert_eq!(evaluation_text(&evaluation), "accuracy 96.31 ± 0.42 % (600 episodes), loss 0.123");
+    }
+
+    #[test]
+    fn plans_name_what_is_largest() {
+        let part = |category: &str, bytes| CategoryBytes { category: category.to_owned(), bytes };
+        let parts = [part("images", 1024), part("gradient", 10), part("activations", 5120), part("rows", 2048)];
+        assert_eq!(
+            plan_text(8202, &parts),
+            "memory plan: 8.01 KiB (activations 5.00 KiB, rows 2.00 KiB, images 1.00 KiB, others 10 B)"
+        );
     }
 
     #[test]

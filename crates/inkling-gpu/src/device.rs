@@ -142,7 +142,7 @@ impl Gpu {
     /// Opens the preferred adapter, or the one that `options` names, with WebGPU's baseline limits.
     ///
     /// # Errors
-    /// [`GpuError::NoAdapter`] and [`GpuError::NoDevice`].
+    /// [`GpuError::NoAdapter`], [`GpuError::UnknownAdapter`] and [`GpuError::NoDevice`].
     pub async fn new(options: &GpuOptions) -> Result<Self, GpuError> {
         let adapters = adapters().await;
         let names: Vec<String> = adapters.iter().map(|adapter| adapter.get_info().name).collect();
@@ -151,9 +151,11 @@ impl Gpu {
             Some(wanted) => names.iter().position(|name| name.to_lowercase().contains(wanted)),
             None => Some(0),
         };
-        let adapter = index.and_then(|index| adapters.get(index)).ok_or_else(|| GpuError::NoAdapter {
-            wanted: options.adapter.as_ref().map(|name| format!("named {name:?} ")).unwrap_or_default(),
-            found: if names.is_empty() { String::new() } else { format!(" (there are: {})", names.join(", ")) },
+        let adapter = index.and_then(|index| adapters.get(index)).ok_or_else(|| match &options.adapter {
+            Some(wanted) if !names.is_empty() => {
+                GpuError::UnknownAdapter { wanted: wanted.clone(), found: names.join(", ") }
+            }
+            _ => GpuError::NoAdapter,
         })?;
         Self::open(adapter, options.profile).await
     }

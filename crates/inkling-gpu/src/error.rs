@@ -3,15 +3,18 @@
 /// An error of the device or of what it was asked to do.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum GpuError {
-    /// No adapter at all, or none of the name that was asked for.
+    /// No adapter at all.
     #[error(
-        "no GPU adapter {wanted}was found{found}; install a driver: on a machine without a GPU, \
-         the software Vulkan driver (Debian and Ubuntu: apt-get install mesa-vulkan-drivers libvulkan1) is enough"
+        "no GPU adapter was found; install a driver: on a machine without a GPU, the software Vulkan driver \
+         (Debian and Ubuntu: apt-get install mesa-vulkan-drivers libvulkan1) is enough"
     )]
-    NoAdapter {
-        /// The name that was asked for, with a following space, or nothing.
+    NoAdapter,
+    /// Adapters, but none of the name that was asked for.
+    #[error("no GPU adapter has a name with {wanted:?} in it; there are: {found}")]
+    UnknownAdapter {
+        /// What was asked for.
         wanted: String,
-        /// What was found instead, or nothing.
+        /// The names that there are.
         found: String,
     },
     /// The adapter refused to give a device.

@@ -1,7 +1,7 @@
 //! Files and folders that appear whole or not at all: everything is written under a temporary
 //! name in the same folder, brought to the disk and then renamed.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -21,9 +21,20 @@ pub(crate) fn partial_name(path: &Path) -> PathBuf {
 /// # Errors
 /// When the system refuses; the temporary file is gone then and `path` is as it was.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
-    let partial = partial_name(path);
-    let written =
-        write_through(&partial, bytes).and_then(|()| fs::rename(&partial, path).map_err(RunError::io("write", path)));
+    // A link stays one; a device or pipe cannot be replaced, only written to.
+    let followed = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    if followed.exists() && !followed.is_file() && !followed.is_dir() {
+        return OpenOptions::new()
+            .write(true)
+            .open(path)
+            .and_then(|mut file| file.write_all(bytes))
+            .map_err(RunError::io("write", path));
+    }
+    check_folder(path)?;
+    let partial = partial_name(&followed);
+    let written = write_partial(&partial, bytes)
+        .and_then(|()| fs::rename(&partial, &followed))
+        .map_err(RunError::io("write", path));
     if written.is_err() {
         // Nothing is lost when this fails too: the name says that the file is a leftover.
         let _ = fs::remove_file(&partial);
@@ -33,10 +44,23 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
     Ok(())
 }
 
+/// The system says only that something does not exist; this says that it is the folder.
+fn check_folder(path: &Path) -> Result<(), RunError> {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.exists() => Err(RunError::NoFolder(path.to_owned())),
+        _ => Ok(()),
+    }
+}
+
 /// Writes a file and waits for the disk.
 pub(crate) fn write_through(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
-    let mut file = File::create(path).map_err(RunError::io("create", path))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(RunError::io("write", path))
+    write_partial(path, bytes).map_err(RunError::io("write", path))
+}
+
+fn write_partial(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 /// Replaces the folder `path` with what `fill` puts into an empty one.

@@ -18,6 +18,9 @@ pub enum RunError {
         /// What the system says.
         source: io::Error,
     },
+    /// A file was to be written into a folder that there is not.
+    #[error("cannot write {}: its folder does not exist; create it or choose another", .0.display())]
+    NoFolder(PathBuf),
     /// A new run was asked for where one is already.
     #[error(
         "{} already holds a run; continue it with --resume {}, or choose another folder with --out",
@@ -69,6 +72,7 @@ fn remedy(error: &io::Error) -> &'static str {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
             "; choose a folder that you may write to, or change its permissions"
         }
+        ErrorKind::AlreadyExists => "; there is a file of this name, choose another",
         ErrorKind::NotADirectory => "; a part of this path is a file where a folder is needed",
         _ => "",
     }

@@ -3,6 +3,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::atomic::{remove_leftovers, write_atomically};
 use crate::checkpoint::{self, Checkpoint};
@@ -23,6 +24,9 @@ pub const CURVES_FILE: &str = "curves.svg";
 const CHECKPOINTS: &str = "checkpoints";
 const TENSORBOARD: &str = "tensorboard";
 const LOCK_FILE: &str = ".lock";
+/// A killed process keeps its lock until the system has cleared it away: two seconds are plenty.
+const LOCK_ATTEMPTS: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
 /// An open run folder.
 #[derive(Debug)]
@@ -271,9 +275,12 @@ fn lock(folder: &Path) -> Result<File, RunError> {
         .write(true)
         .open(&path)
         .map_err(RunError::io("create", &path))?;
-    match file.try_lock() {
-        // Some network file systems know no locks; a run there goes on without one.
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(RunError::InUse(folder.to_owned())),
+    for _ in 0..LOCK_ATTEMPTS {
+        match file.try_lock() {
+            // Some network file systems know no locks; a run there goes on without one.
+            Ok(()) | Err(TryLockError::Error(_)) => return Ok(file),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+        }
     }
+    Err(RunError::InUse(folder.to_owned()))
 }

@@ -153,7 +153,17 @@ impl Serialize for TimeSpan {
 
 impl<'de> Deserialize<'de> for TimeSpan {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        struct SpanVisitor;
+        impl Visitor<'_> for SpanVisitor {
+            type Value = TimeSpan;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a span of time with its unit, such as \"30min\"")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<TimeSpan, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(SpanVisitor)
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use inkling_data::{ClassImages, ImageShape, Pixels, load_class_folder, load_images};
 use inkling_session::model_card::ModelCard;
-use inkling_session::run::{AdaptTask, adapt};
+use inkling_session::run::{AdaptTask, SessionError, adapt};
 use inkling_session::table::Table;
 use inkling_session::tensor_file::TensorFile;
 use inkling_session::units::ByteSize;
@@ -31,19 +31,19 @@ pub fn run(args: &AdaptArgs, adapter: Option<String>, output: Output) -> Result<
     let support = load_class_folder(&args.support, shape).map_err(Failure::failed)?;
     let queries = load_images(&args.query, shape).map_err(Failure::failed)?;
     let task = Task { weights, support, queries, budget: args.memory_budget };
-    let probabilities = classify(&task, &card, adapter)?;
+    let probabilities = classify(&task, &card, adapter).map_err(Failure::with_weights(&args.model))?;
     print(&task, &probabilities, output);
     Ok(())
 }
 
 /// The probability of every class for every query image, `[queries][ways]`.
-fn classify(task: &Task, card: &ModelCard, adapter: Option<String>) -> Result<Vec<Vec<f32>>, Failure> {
+fn classify(task: &Task, card: &ModelCard, adapter: Option<String>) -> Result<Vec<Vec<f32>>, SessionError> {
     let pixels = |(_, images): &ClassImages| images.iter().map(|(_, pixels)| pixels.clone()).collect();
     let support: Vec<Vec<Pixels>> = task.support.iter().map(pixels).collect();
     let queries: Vec<Pixels> = task.queries.iter().map(|(_, pixels)| pixels.clone()).collect();
     let (weights, budget) = (&task.weights, task.budget);
     let learned = AdaptTask { weights, card, support: &support, queries: &queries, budget };
-    Ok(pollster::block_on(adapt(learned, adapter))?)
+    pollster::block_on(adapt(learned, adapter))
 }
 
 fn print(task: &Task, probabilities: &[Vec<f32>], output: Output) {

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use indicatif::{ProgressBar, ProgressStyle};
 use inkling_data::fetch::{DOWNLOADS, FetchOptions, Progress};
 use inkling_data::{
-    Dataset, EpisodePlan, EpisodeSpec, KNOWN, Normalization, OpenOptions, Split, contact_sheet, png_bytes,
+    DataError, Dataset, EpisodePlan, EpisodeSpec, KNOWN, Normalization, OpenOptions, Split, contact_sheet, png_bytes,
 };
+use inkling_session::run::SessionError;
 use inkling_session::table::Table;
 use serde_json::json;
 
@@ -30,6 +31,15 @@ pub fn run(command: DataCommand, output: Output) -> Result<(), Failure> {
 }
 
 fn list(output: Output) {
+    if output.is_json() {
+        for (spec, description) in KNOWN {
+            output.object(&json!({"spec": spec, "description": description}));
+        }
+        for download in DOWNLOADS {
+            output.object(&json!({"fetch": download.name, "description": download.description}));
+        }
+        return;
+    }
     let mut sets = Table::new(["data set", "what it is"]);
     for (name, description) in KNOWN {
         sets.row([name, description]);
@@ -39,9 +49,7 @@ fn list(output: Output) {
     for download in DOWNLOADS {
         downloads.row([download.name, download.description]);
     }
-    if !output.is_json() {
-        output.line("");
-    }
+    output.line("");
     output.table(&downloads);
 }
 
@@ -52,10 +60,12 @@ fn open(args: &DataOpenArgs) -> Result<Arc<dyn Dataset>, Failure> {
         split_file: args.split_file.clone(),
         ..OpenOptions::default()
     };
-    inkling_data::open(&args.spec, &options).map_err(|error| match error {
-        inkling_data::DataError::Specification(_) => Failure::Usage(error.to_string()),
-        _ => Failure::failed(error),
-    })
+    inkling_data::open(&args.spec, &options).map_err(refusal)
+}
+
+/// What was asked for is wrong usage, what the data holds is not.
+fn refusal(error: DataError) -> Failure {
+    SessionError::from(error).into()
 }
 
 fn info(args: &DataInfoArgs, output: Output) -> Result<(), Failure> {
@@ -168,7 +178,7 @@ fn sheet(args: &DataSheetArgs, output: Output) -> Result<(), Failure> {
         queries: args.episode.queries.unwrap_or(5),
     };
     let seed = args.episode.seed.unwrap_or(0);
-    let plan = EpisodePlan::draw(dataset.as_ref(), split, &spec, seed, args.index).map_err(Failure::failed)?;
+    let plan = EpisodePlan::draw(dataset.as_ref(), split, &spec, seed, args.index).map_err(refusal)?;
     let episode = plan.load(dataset.as_ref()).map_err(Failure::failed)?;
     let png = png_bytes(&contact_sheet(&episode)).map_err(Failure::failed)?;
     inkling_session::write_atomically(&args.out, &png)?;

@@ -1,6 +1,6 @@
 //! `inkling devices`.
 
-use inkling_gpu::Gpu;
+use inkling_gpu::{Gpu, GpuError};
 use inkling_session::table::Table;
 use inkling_session::units::ByteSize;
 use serde_json::json;
@@ -11,9 +11,7 @@ use crate::output::Output;
 pub fn run(output: Output) -> Result<(), Failure> {
     let adapters = pollster::block_on(Gpu::list_adapters());
     if adapters.is_empty() {
-        return Err(Failure::failed(
-            "there is no adapter; install a driver for your GPU, or the software one: on Debian or Ubuntu `apt install mesa-vulkan-drivers`",
-        ));
+        return Err(Failure::failed(GpuError::NoAdapter));
     }
     let mut table = Table::new([
         "adapter",

@@ -1,9 +1,9 @@
 //! `inkling eval`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use inkling_session::checkpoint::Checkpoint;
-use inkling_session::config::{Layers, RunConfig};
+use inkling_session::config::{Layers, NormKind, RunConfig};
 use inkling_session::error::RunError;
 use inkling_session::events::Evaluation;
 use inkling_session::model_card::ModelCard;
@@ -19,7 +19,7 @@ use crate::output::Output;
 use crate::printer::{Printer, evaluation_text};
 
 pub fn run(args: &EvalArgs, adapter: Option<String>, output: Output) -> Result<(), Failure> {
-    let (mut layers, weights) = match (&args.run, &args.model) {
+    let Learned { mut layers, weights, name, path } = match (&args.run, &args.model) {
         (Some(run), _) => of_run(run, output)?,
         (None, Some(model)) => of_model(model)?,
         (None, None) => return Err(Failure::Usage("give --run DIR or --model FILE".to_owned())),
@@ -32,25 +32,35 @@ pub fn run(args: &EvalArgs, adapter: Option<String>, output: Output) -> Result<(
     assign(&mut layers, &args.overrides)?;
     let config = resolve(&layers, output)?;
     let mut printer = Printer::new(output);
-    let weights = if args.untrained { initial_weights(&config)? } else { weights };
+    let (weights, name) =
+        if args.untrained { (initial_weights(&config)?, "untrained".to_owned()) } else { (weights, name) };
     let result = pollster::block_on(evaluate(&config, &weights, adapter, &mut |event| printer.show(&event)));
     printer.close();
-    print(&config, &result?, output);
+    print(&config, &name, &result.map_err(Failure::with_weights(&path))?, output);
     Ok(())
 }
 
+/// What is evaluated.
+struct Learned {
+    layers: Layers,
+    weights: TensorFile,
+    /// What a reader of the result calls it.
+    name: String,
+    path: PathBuf,
+}
 
-fn of_run(run: &Path, output: Output) -> Result<(Layers, TensorFile), Failure> {
+fn of_run(run: &Path, output: Output) -> Result<Learned, Failure> {
     let layers = RunFolder::read_layers(run)?;
-    let (Checkpoint { weights, .. }, warnings) = RunFolder::newest_checkpoint(run)?;
+    let (Checkpoint { weights, state, .. }, warnings) = RunFolder::newest_checkpoint(run)?;
     for warning in warnings {
         output.warning(&warning);
     }
-    Ok((layers, weights))
+    let path = run.to_owned();
+    Ok(Learned { layers, weights, name: format!("{}, step {}", run.display(), state.step), path })
 }
 
 /// A model's own card stands in for the configuration of its run.
-fn of_model(path: &Path) -> Result<(Layers, TensorFile), Failure> {
+fn of_model(path: &Path) -> Result<Learned, Failure> {
     let weights = TensorFile::read(path)?;
     let card = card_of(path, &weights)?;
     let config = RunConfig { model: card.model.clone(), head: card.head.clone(), ..RunConfig::default() };
@@ -59,7 +69,7 @@ fn of_model(path: &Path) -> Result<(Layers, TensorFile), Failure> {
     layers.set("the model card", "data.spec", toml::Value::String(card.trained_on.clone()));
     let [_, height, _] = card.image_shape;
     layers.set("the model card", "data.image_size", toml::Value::Integer(height.into()));
-    Ok((layers, weights))
+    Ok(Learned { layers, name: path.display().to_string(), path: path.to_owned(), weights })
 }
 
 /// The model card of a file of weights.
@@ -72,9 +82,14 @@ pub(super) fn card_of<'a>(path: &Path, weights: &'a TensorFile) -> Result<&'a Mo
     })
 }
 
-fn print(config: &RunConfig, evaluation: &Evaluation, output: Output) {
+fn print(config: &RunConfig, name: &str, evaluation: &Evaluation, output: Output) {
     let asked = &config.evaluation;
+    // Queries that share their statistics know of each other.
+    let transductive = config.model.norm == NormKind::Batch;
     let value = json!({
+        "event": "evaluation",
+        "weights": name,
+        "transductive": transductive,
         "data": config.data.spec,
         "split": asked.split.as_str(),
         "ways": asked.ways,
@@ -87,12 +102,13 @@ fn print(config: &RunConfig, evaluation: &Evaluation, output: Output) {
         "loss": evaluation.loss,
     });
     let text = format!(
-        "{} {}, {}-way {}-shot: {}",
+        "{name} on {} ({} classes), {}-way {}-shot: {}{}",
         config.data.spec,
         asked.split.as_str(),
         asked.ways,
         asked.shots,
-        evaluation_text(evaluation)
+        evaluation_text(evaluation),
+        if transductive { ", transductive" } else { "" }
     );
     output.result(&value, &text);
 }

@@ -15,7 +15,10 @@ pub fn run(args: &GradArgs, adapter: Option<String>, output: Output) -> Result<(
     let case = layers.case_config()?;
     let weights = TensorFile::read(&args.weights)?;
     let episode = TensorFile::read(&args.episode)?;
-    let gradient = pollster::block_on(gradient(&case, &weights, &episode, adapter))?;
+    let gradient = pollster::block_on(gradient(&case, &weights, &episode, adapter)).map_err(|error| match error {
+        error if error.is_of_episode() => Failure::failed(format!("{}: {error}", args.episode.display())),
+        error => Failure::with_weights(&args.weights)(error),
+    })?;
     gradient.write(&args.out)?;
     let loss = gradient.tensors.get("loss").and_then(|loss| loss.as_f32()).and_then(|loss| loss.first());
     output.result(
@@ -24,4 +27,3 @@ pub fn run(args: &GradArgs, adapter: Option<String>, output: Output) -> Result<(
     );
     Ok(())
 }
-

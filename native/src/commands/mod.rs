@@ -103,4 +103,3 @@ fn integer(flag: &str, value: u64) -> Result<Value, Failure> {
         .map(Value::Integer)
         .map_err(|_| Failure::Usage(format!("{flag} {value} is too large; use at most {}", i64::MAX)))
 }
-

@@ -39,10 +39,19 @@ pub fn run(args: &TrainArgs, adapter: Option<String>, output: Output) -> Result<
     let interrupt = Interrupt::install()?;
     let mut printer = Printer::new(output);
     // A run that ends early by Ctrl-C or time limit has ended well.
-    let result =
-        pollster::block_on(train(&config, &target, adapter, &interrupt, &mut |event| printer.show(&event)));
+    let result = pollster::block_on(train(&config, &target, adapter, &interrupt, &mut |event| printer.show(&event)));
     printer.close();
-    Ok(result?)
+    result.map_err(|error| {
+        let (Target::New(path) | Target::Resume(path)) = &target;
+        let can_go_on = !error.is_usage() && !error.is_final() && RunFolder::newest_checkpoint(path).is_ok();
+        let failure = Failure::from(error);
+        if can_go_on && failure.code() == 1 {
+            let hint =
+                format!("{failure}\nonce that is put right, continue with: inkling train --resume {}", path.display());
+            return Failure::failed(hint);
+        }
+        failure
+    })
 }
 
 impl Control for Interrupt {

@@ -121,7 +121,7 @@ impl Layers {
         serde_path_to_error::deserialize(self.table.clone()).map_err(|error| {
             let path = error.path().to_string();
             let key = path.split('[').next().unwrap_or_default().trim_matches('.');
-            let message = error.inner().message().trim().replace('\n', ", ");
+            let message = in_plain_words(&error.inner().message().trim().replace('\n', ", "));
             let problem =
                 if key.is_empty() { Problem::new("", message) } else { Problem::new(key, format!("{key}: {message}")) };
             ConfigError::Invalid(vec![self.located(problem)])
@@ -170,6 +170,19 @@ impl Layers {
         }
         self.places.insert(name.to_owned(), place.clone());
     }
+}
+
+/// The types that a message of the reader names, as a user calls them.
+fn in_plain_words(message: &str) -> String {
+    let types = [
+        ("expected u64", "expected a whole number, zero or above"),
+        ("expected u32", "expected a whole number, zero or above"),
+        ("expected f64", "expected a number"),
+        ("expected f32", "expected a number"),
+        ("expected a boolean", "expected true or false"),
+        ("unknown variant", "there is no"),
+    ];
+    types.iter().fold(message.to_owned(), |text, (from, to)| text.replace(from, to))
 }
 
 fn value_of(text: &str) -> Value {

@@ -120,7 +120,7 @@ impl Checks {
             return;
         }
         self.count("gradient.h", gradient.h.into(), 0, u32::MAX.into());
-        if let Some(support) = support.filter(|n| u64::from(gradient.h) > *n) {
+        if let Some(support) = support.filter(|n| *n > 0 && u64::from(gradient.h) > *n) {
             self.fail(
                 "gradient.h",
                 format!(

@@ -80,7 +80,8 @@ async fn measure(
     let at = |index: usize| times.get(index).copied().unwrap_or(f64::NAN);
     let millis = at(times.len() / 2);
     let flops = passes.network.forward_flops() + if backward { passes.network.backward_flops() } else { 0.0 };
-    let adapter_name = format!("{} ({})", passes.recorder.gpu().adapter().name, passes.recorder.gpu().adapter().backend);
+    let adapter_name =
+        format!("{} ({})", passes.recorder.gpu().adapter().name, passes.recorder.gpu().adapter().backend);
 
     let mut timed = Passes::new(bench, adapter, backward, true).await?;
     timed.run().await?;
@@ -176,8 +177,7 @@ impl Passes {
     /// One pass, from the packing of the weights to the last kernel's end.
     async fn run(&mut self) -> Result<(), SessionError> {
         let buffers = &self.buffers;
-        let pass =
-            Pass { parameters: &buffers.parameters, running: &buffers.running, scratch: &buffers.scratch };
+        let pass = Pass { parameters: &buffers.parameters, running: &buffers.running, scratch: &buffers.scratch };
         let chunks = [Chunk {
             images: self.bench.batch,
             activations: &buffers.activations,

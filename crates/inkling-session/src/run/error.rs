@@ -68,6 +68,11 @@ impl SessionError {
         )
     }
 
+    /// Whether the run would fail again where it failed.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Diverged { .. } | Self::Fault(_))
+    }
+
     /// Whether the weights that were given are at fault; the message does not name their file.
     pub fn is_of_weights(&self) -> bool {
         matches!(

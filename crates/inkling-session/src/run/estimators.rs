@@ -63,19 +63,22 @@ pub async fn estimators(
     Planner { model: &model, tier: gpu.tier(), limits, purpose }.check(config.memory.budget)?;
     let mut learner = Learner::new(&gpu, model, limits, purpose)?;
     learner.set_weights(&weights).await?;
-    let mut experiment = Experiment { learner, prepared, seed: config.training.seed, draws: draws.max(2) };
+    let mut experiment = Experiment { learner, prepared, seed: config.training.seed };
     let exact = flatten(&experiment.gradient(Estimator::Chunked, 0, 0).await?);
     let task = experiment.prepared.task();
     let (support, ways) = (task.support_labels.len() as u32, task.ways);
+    let shares = || TENTHS.map(|tenths| (support * tenths).div_ceil(10));
+    // A smaller task needs an image of each class.
+    let asked: Vec<(Estimator, u32)> = shares()
+        .map(|h| (Estimator::Lite, h))
+        .chain(shares().filter(|&h| h >= ways).map(|h| (Estimator::Subsampled, h)))
+        .collect();
     let mut points = Vec::new();
-    for estimator in [Estimator::Lite, Estimator::Subsampled] {
-        for tenths in TENTHS {
-            let h = (support * tenths).div_ceil(10);
-            // A smaller task needs an image of each class.
-            if estimator == Estimator::Lite || h >= ways {
-                points.push(experiment.point(estimator, h, support, &exact).await?);
-            }
-        }
+    for (index, &(estimator, h)) in asked.iter().enumerate() {
+        progress(index as u32, asked.len() as u32);
+        // With H = N there is nothing to draw: all draws are equal.
+        let draws = if h < support { draws.max(2) } else { 2 };
+        points.push(experiment.point(estimator, (h, support), draws, &exact).await?);
     }
     Ok(points)
 }
@@ -84,7 +87,6 @@ struct Experiment {
     learner: Learner,
     prepared: PreparedTask,
     seed: u64,
-    draws: u32,
 }
 
 impl Experiment {
@@ -104,14 +106,14 @@ impl Experiment {
     async fn point(
         &mut self,
         estimator: Estimator,
-        h: u32,
-        support: u32,
+        (h, support): (u32, u32),
+        draws: u32,
         exact: &[f64],
     ) -> Result<EstimatorPoint, SessionError> {
         let mut mean = vec![0.0; exact.len()];
         let mut squared_error = 0.0;
         let mut squares = 0.0;
-        for draw in 0..self.draws {
+        for draw in 0..draws {
             let gradient = flatten(&self.gradient(estimator, h, draw).await?);
             let count = f64::from(draw + 1);
             for ((mean, &value), &exact) in mean.iter_mut().zip(&gradient).zip(exact) {
@@ -122,18 +124,18 @@ impl Experiment {
                 squares += before * (value - *mean);
             }
         }
-        let draws = f64::from(self.draws);
+        let count = f64::from(draws);
         let norm = exact.iter().map(|value| value * value).sum::<f64>().sqrt();
         let distance: f64 = mean.iter().zip(exact).map(|(mean, exact)| (mean - exact).powi(2)).sum();
-        let error = squares / (draws - 1.0) / draws;
+        let error = squares / (count - 1.0) / count;
         Ok(EstimatorPoint {
             estimator: if estimator == Estimator::Lite { EstimatorKind::Lite } else { EstimatorKind::Subsampled },
             h,
             support,
-            draws: self.draws,
+            draws,
             bias: (distance - error).max(0.0).sqrt() / norm,
             bias_standard_error: error.sqrt() / norm,
-            rmse: (squared_error / draws).sqrt() / norm,
+            rmse: (squared_error / count).sqrt() / norm,
         })
     }
 }

@@ -3,8 +3,8 @@
 use inkling_data::Numbers;
 use inkling_meta::{GradientSettings, Images, Learner, LearnerConfig, Model, Purpose, Task, TaskLimits};
 
-use super::model::{estimator, from_file, metric, network, open_gpu, subset_time, to_file};
 use super::SessionError;
+use super::model::{estimator, from_file, metric, network, open_gpu, subset_time, to_file};
 use crate::config::CaseConfig;
 use crate::tensor_file::{Tensor, TensorFile};
 
@@ -61,13 +61,13 @@ pub async fn gradient(
 }
 
 /// The images and labels of one half of the episode.
-fn images<'e>(
-    episode: &'e TensorFile,
-    half: &str,
-    case: &CaseConfig,
-) -> Result<(&'e [f32], Vec<u32>), SessionError> {
+fn images<'e>(episode: &'e TensorFile, half: &str, case: &CaseConfig) -> Result<(&'e [f32], Vec<u32>), SessionError> {
     let tensor = |name: &str| {
-        let missing = || SessionError::Episode(format!("the episode holds no tensor {name}; it needs support_images, support_labels, query_images and query_labels"));
+        let missing = || {
+            SessionError::Episode(format!(
+                "the episode holds no tensor {name}; it needs support_images, support_labels, query_images and query_labels"
+            ))
+        };
         episode.tensors.get(name).ok_or_else(missing)
     };
     let (image_name, label_name) = (format!("{half}_images"), format!("{half}_labels"));
@@ -75,7 +75,10 @@ fn images<'e>(
     let size = case.model.image_size as usize;
     let values = match (image_tensor.as_f32(), image_tensor.shape()) {
         (Some(values), &[_, channels, height, width])
-            if (channels, height, width) == (case.model.in_channels as usize, size, size) => values,
+            if (channels, height, width) == (case.model.in_channels as usize, size, size) =>
+        {
+            values
+        }
         (_, shape) => {
             return Err(SessionError::Episode(format!(
                 "{image_name} has shape {shape:?}; the case needs f32 [N, {}, {size}, {size}]",
@@ -90,14 +93,14 @@ fn images<'e>(
     if values.is_empty() {
         return Err(SessionError::Episode(format!("{image_name} holds no image; a task needs at least one")));
     }
-    let integers = label_tensor
-        .as_i32()
-        .filter(|_| label_tensor.shape().len() == 1)
-        .ok_or_else(|| SessionError::Episode(format!("{label_name} must be i32 [N], not {:?}", label_tensor.shape())))?;
+    let integers = label_tensor.as_i32().filter(|_| label_tensor.shape().len() == 1).ok_or_else(|| {
+        SessionError::Episode(format!("{label_name} must be i32 [N], not {:?}", label_tensor.shape()))
+    })?;
     let label = |&value: &i32| {
-        u32::try_from(value).ok().filter(|&label| label <= 1 << 20).ok_or_else(|| {
-            SessionError::Episode(format!("{label_name} holds {value}; labels count from 0"))
-        })
+        u32::try_from(value)
+            .ok()
+            .filter(|&label| label <= 1 << 20)
+            .ok_or_else(|| SessionError::Episode(format!("{label_name} holds {value}; labels count from 0")))
     };
     Ok((values, integers.iter().map(label).collect::<Result<_, _>>()?))
 }

@@ -211,8 +211,8 @@ impl Planner<'_> {
 
 /// Rounded for people, with the exact number that an option takes.
 fn exact(bytes: u64) -> String {
-    let (rounded, written) = (ByteSize(bytes).rounded(), ByteSize(bytes).to_string());
-    if rounded.replace(' ', "") == written { rounded } else { format!("{rounded} = {written}") }
+    let written = ByteSize(bytes);
+    if bytes.is_multiple_of(1024) { written.to_string() } else { format!("{} = {written}", written.rounded()) }
 }
 
 /// The largest task of a run, training and validation together.

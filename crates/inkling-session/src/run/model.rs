@@ -165,11 +165,13 @@ pub(super) fn training_purpose(config: &TrainingConfig) -> Purpose {
 pub(super) fn initial(model: &Model, head: &HeadConfig, seed: u64) -> Result<Weights, SessionError> {
     let mut numbers = Numbers::new(b"weights_", seed, 0, 0);
     let mut spare = None;
-    let normal = || spare.take().unwrap_or_else(|| {
-        let (first, second) = normal_pair(&mut numbers);
-        spare = Some(second);
-        first
-    });
+    let normal = || {
+        spare.take().unwrap_or_else(|| {
+            let (first, second) = normal_pair(&mut numbers);
+            spare = Some(second);
+            first
+        })
+    };
     Ok(model.initial_weights(normal, head.initial_scale())?)
 }
 
@@ -205,12 +207,15 @@ pub(super) fn from_file(file: &TensorFile, model: &Model) -> Result<Weights, Ses
         if name.ends_with("num_batches_tracked") {
             continue;
         }
-        let values = tensor.as_f32().ok_or_else(|| SessionError::Weights(format!("tensor {name} holds integers, not weights")))?;
+        let values = tensor
+            .as_f32()
+            .ok_or_else(|| SessionError::Weights(format!("tensor {name} holds integers, not weights")))?;
         if let Some(value) = values.iter().find(|value| !value.is_finite()) {
-            return Err(SessionError::Weights(format!("tensor {name} holds {value}; use weights from before training diverged")));
+            return Err(SessionError::Weights(format!(
+                "tensor {name} holds {value}; use weights from before training diverged"
+            )));
         }
         weights.insert(&**name, tensor.shape().to_vec(), values.to_vec());
     }
     Ok(weights)
 }
-

@@ -93,7 +93,8 @@ impl TaskStream {
 
 pub(super) fn training_spec(task: &TaskConfig) -> EpisodeSpec {
     if task.variable {
-        let rules = VariableRules { max_ways: task.max_ways, max_support: task.max_support, ..VariableRules::default() };
+        let rules =
+            VariableRules { max_ways: task.max_ways, max_support: task.max_support, ..VariableRules::default() };
         return EpisodeSpec::Variable(rules);
     }
     EpisodeSpec::Fixed { ways: task.ways, shots: task.shots, queries: task.queries }

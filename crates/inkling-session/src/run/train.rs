@@ -10,9 +10,7 @@ use inkling_platform::{Stopwatch, unix_seconds};
 use super::SessionError;
 use super::evaluate::{score, validation};
 use super::memory::{Planner, by_category, run_limits};
-use super::model::{
-    from_file, initial, learner_config, normalization, open_data, open_gpu, to_file, training_purpose,
-};
+use super::model::{from_file, initial, learner_config, normalization, open_data, open_gpu, to_file, training_purpose};
 use super::tasks::{TaskSource, TaskStream, augmentation, evaluation_spec, training_spec};
 use crate::checkpoint::{BestValidation, Checkpoint, CheckpointState, RandomState};
 use crate::config::{RunConfig, Schedule, TrainingConfig};
