@@ -79,7 +79,9 @@ fn main(
         var value = input[corner];
         if params.window == 2u {
             let below = corner + params.width;
-            value = best_tap(vec4<f32>(value, input[corner + 1u], input[below], input[below + 1u]), direction);
+            let best = best_tap(vec4<f32>(value, input[corner + 1u], input[below], input[below + 1u]), direction);
+            // A slope of zero passes nothing on, but its own gradient needs the first tap.
+            value = select(best, value, direction == 0.0);
         }
         let centred = value - mean;
         let closed = params.relu != 0u && centred * slope + shift <= 0.0;
