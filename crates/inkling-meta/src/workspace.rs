@@ -2,7 +2,7 @@
 
 use inkling_data::{ImageShape, ImageUpload};
 use inkling_gpu::{Allocate, Category, GpuError};
-use inkling_nn::{Activations, COUPLED_CHUNK, Conv4, Gradients, Layout, Scratch};
+use inkling_nn::{Activations, Conv4, Gradients, Layout, Scratch};
 
 use crate::learner::LearnerConfig;
 use crate::{Estimator, Optimizer, OptimizerState, PrototypeHead, Prototypes, TaskLimits};
@@ -74,7 +74,8 @@ impl Sizes {
         let coupled = network.config().norm.couples_images();
         let keeps = purpose != Purpose::Evaluate && config.gradient.estimator == Estimator::Full;
         let most = (MAX_ACTIVATION_BYTES / (4 * network.largest_activation()).max(1)).clamp(1, 1 << 20) as u32;
-        let most = if coupled { (most / COUPLED_CHUNK).max(1) * COUPLED_CHUNK } else { most };
+        let unit = if coupled { network.coupled_chunk() } else { 1 };
+        let most = (most / unit).max(1) * unit;
         let cut = |images: u32| -> Vec<u32> {
             (0..images.div_ceil(most)).map(|index| (images - index * most).min(most)).collect()
         };

@@ -9,9 +9,6 @@ use crate::layout::Layout;
 use crate::norm::{Norm, NormContext, NormPart, NormPool};
 
 const BLOCKS: usize = 4;
-/// Chunks of a pass whose images are coupled begin at multiples of this many images, so that
-/// their partial sums begin at multiples of 256 bytes.
-pub const COUPLED_CHUNK: u32 = 32;
 
 /// What a Conv-4 is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,6 +160,12 @@ impl Conv4 {
     pub fn largest_activation(&self) -> u64 {
         let blocks = self.blocks.iter().map(|block| block.conv.out_elements());
         blocks.chain([self.image_elements()]).max().unwrap_or(0)
+    }
+
+    /// Where the norm couples images, the chunks of a pass begin at multiples of this many images,
+    /// so that their partial sums (8 bytes for each channel) begin at multiples of 256 bytes.
+    pub fn coupled_chunk(&self) -> u32 {
+        32 >> self.config.channels.trailing_zeros().min(5)
     }
 
     /// Room for the activations of a chunk of up to `images` images.

@@ -12,7 +12,7 @@ mod norm;
 mod weights;
 
 pub use conv2d::{Conv2d, Conv2dShape, GradientTarget, PackedWeights};
-pub use conv4::{Activations, COUPLED_CHUNK, Chunk, Conv4, Conv4Config, Gradients, Pass, Scratch};
+pub use conv4::{Activations, Chunk, Conv4, Conv4Config, Gradients, Pass, Scratch};
 pub use error::NnError;
 pub use layout::{Entry, Layout};
 pub use norm::{Norm, NormContext, NormPart, NormPool};

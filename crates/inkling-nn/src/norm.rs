@@ -65,8 +65,8 @@ pub struct NormPool {
 pub struct NormPart<'b> {
     /// Images of the chunk.
     pub images: u32,
-    /// Images of the pass before this chunk; not zero only where images are coupled, and then a
-    /// multiple of 32.
+    /// Images of the pass before this chunk; not zero only where images are coupled, and then
+    /// such that `first · channels` is a multiple of 32.
     pub first: u32,
     /// The layer's input for the chunk.
     pub input: &'b Buffer,
