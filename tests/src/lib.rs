@@ -2,6 +2,7 @@
 //! and, compiled to WebAssembly, in a browser.
 
 pub mod kernels;
+pub mod learning;
 
 use std::pin::Pin;
 
@@ -21,7 +22,7 @@ pub struct Case {
 
 /// Every case, in the order in which they run.
 pub fn cases() -> Vec<Case> {
-    kernels::cases()
+    [kernels::cases(), learning::cases()].concat()
 }
 
 /// Runs every case on the browser's adapter.

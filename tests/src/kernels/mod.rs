@@ -17,6 +17,7 @@ mod softmax;
 mod tolerance;
 
 use crate::Case;
+pub(crate) use bench::{integers, noise};
 
 /// `name => async function` of a kernel's cases.
 macro_rules! case_list {

@@ -2,17 +2,13 @@
 //! neither chunks nor query batches are visible in a result.
 
 use inkling_gpu::Gpu;
-use inkling_meta::{Estimator, GradientSettings, Images, Metric, Outcome, Purpose, SubsetTime, Task};
+use inkling_meta::{Estimator, GradientSettings, MetaError, Metric, Optimizer, Outcome, Purpose, SubsetTime, Task};
 use inkling_nn::Norm;
 
 use super::fixture::{NoiseTask, VARIANTS, config, draw, learner, lite_of, message, settings, solve, subsets};
-use super::gradient::Gradient;
+use super::gradient::{Gradient, ROUNDING};
 use crate::Case;
 use crate::kernels::case_list;
-
-/// Two orders of the same sums. A weight's gradient adds up to 6 · 256 products, whose rounding
-/// errors of 6e-8 each grow like the root of their number, to 2e-6 of terms that cancel in part.
-pub const ROUNDING: f64 = 1e-5;
 
 /// Losses are means of six terms near one.
 const LOSS_ROUNDING: f64 = 1e-6;
@@ -31,18 +27,13 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-fn check(
-    what: &str,
-    found: &(Outcome, Gradient),
-    expected: &(Outcome, Gradient),
-    tolerance: f64,
-) -> Result<(), String> {
+fn check(what: &str, found: &(Outcome, Gradient), expected: &(Outcome, Gradient)) -> Result<(), String> {
     let error = (found.0.loss - expected.0.loss).abs();
     let same = error <= LOSS_ROUNDING && found.0.accuracy == expected.0.accuracy;
     if !same {
         return Err(format!("{what}: {:?}, expected {:?}", found.0, expected.0));
     }
-    found.1.check(what, &expected.1, tolerance)
+    found.1.check(what, &expected.1, ROUNDING)
 }
 
 async fn lite_of_all_is_full(gpu: &Gpu) -> Result<(), String> {
@@ -60,7 +51,7 @@ async fn lite_of_all_is_full(gpu: &Gpu) -> Result<(), String> {
         ];
         for (what, gradient) in exact {
             let found = solve(gpu, config(variant, gradient), &task).await?;
-            check(&format!("{variant:?}, {what}"), &found, &full, ROUNDING)?;
+            check(&format!("{variant:?}, {what}"), &found, &full)?;
         }
     }
     Ok(())
@@ -85,7 +76,7 @@ async fn chunked_is_full(gpu: &Gpu) -> Result<(), String> {
             // One query at a time, so that the chunk alone decides how large a pass may be.
             let gradient = GradientSettings { query_batch: 1, ..settings(Estimator::Chunked, 0, chunk) };
             let found = solve(gpu, config(variant, gradient), &task).await?;
-            check(&format!("{variant:?}, chunks of {chunk}"), &found, &full, ROUNDING)?;
+            check(&format!("{variant:?}, chunks of {chunk}"), &found, &full)?;
         }
     }
     Ok(())
@@ -109,7 +100,7 @@ async fn query_batches_do_not_matter(gpu: &Gpu) -> Result<(), String> {
                 let gradient = GradientSettings { query_batch, ..gradient.clone() };
                 let found = solve(gpu, config(variant, gradient.clone()), &task).await?;
                 let what = format!("{variant:?}, {gradient:?}");
-                check(&what, &found, &at_once, ROUNDING)?;
+                check(&what, &found, &at_once)?;
             }
         }
     }
@@ -117,7 +108,10 @@ async fn query_batches_do_not_matter(gpu: &Gpu) -> Result<(), String> {
     let batch = |query_batch| GradientSettings { query_batch, ..settings(Estimator::Full, 0, 1) };
     let variant = (Norm::Batch, Metric::Euclidean);
     let at_once = solve(gpu, config(variant, batch(0)), &task).await?;
-    check("batch norm", &solve(gpu, config(variant, batch(2)), &task).await?, &at_once, 0.0)
+    if solve(gpu, config(variant, batch(2)), &task).await? != at_once {
+        return Err("batch norm took the queries in batches".into());
+    }
+    Ok(())
 }
 
 async fn subsampled_of_all_is_full(gpu: &Gpu) -> Result<(), String> {
@@ -125,7 +119,7 @@ async fn subsampled_of_all_is_full(gpu: &Gpu) -> Result<(), String> {
     for variant in VARIANTS {
         let full = solve(gpu, config(variant, settings(Estimator::Full, 0, 1)), &task).await?;
         let all = solve(gpu, config(variant, settings(Estimator::Subsampled, task.support(), 2)), &task).await?;
-        check(&format!("{variant:?}, h = N"), &all, &full, ROUNDING)?;
+        check(&format!("{variant:?}, h = N"), &all, &full)?;
     }
     Ok(())
 }
@@ -145,7 +139,7 @@ async fn subsampled_is_full_on_a_smaller_task(gpu: &Gpu) -> Result<(), String> {
             let full = solve(gpu, config(variant, settings(Estimator::Full, 0, 1)), &smaller).await?;
             let what = format!("{variant:?}, members {subset:?}");
             let gradient = GradientSettings { support_subset: Some(subset), ..settings(Estimator::Subsampled, 4, 3) };
-            check(&what, &solve(gpu, config(variant, gradient), &task).await?, &full, ROUNDING)?;
+            check(&what, &solve(gpu, config(variant, gradient), &task).await?, &full)?;
         }
     }
     Ok(())
@@ -163,7 +157,10 @@ async fn subsampled_is_biased(gpu: &Gpu) -> Result<(), String> {
         }
         let bias = Gradient::mean(&gradients).minus(&full.1).norm() / full.1.norm();
         if gradients.len() < 3 || bias < 0.01 {
-            return Err(format!("{variant:?}: {} subsets, bias {bias:.1e}; the tasks were not smaller", gradients.len()));
+            return Err(format!(
+                "{variant:?}: {} subsets, bias {bias:.1e}; the tasks were not smaller",
+                gradients.len()
+            ));
         }
     }
     Ok(())
@@ -174,7 +171,7 @@ async fn tasks_add_up(gpu: &Gpu) -> Result<(), String> {
     let config = config(VARIANTS[1], settings(Estimator::Chunked, 0, 2));
     let one = solve(gpu, config.clone(), &first).await?;
     let two = solve(gpu, config.clone(), &second).await?;
-    let optimizer = inkling_meta::Optimizer::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 };
+    let optimizer = Optimizer::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 };
     let purpose = Purpose::Train { optimizer, tasks_per_step: 2 };
     let mut learner = learner(gpu, config, first.limits().union(second.limits()), purpose).await?;
     for task in [&first, &second] {
@@ -184,11 +181,10 @@ async fn tasks_add_up(gpu: &Gpu) -> Result<(), String> {
     if outcomes != [one.0, two.0] {
         return Err(format!("outcomes {outcomes:?}, one by one {:?} and {:?}", one.0, two.0));
     }
-    let half_sum = Gradient::mean(&[one.1, two.1]);
     let sum = Gradient::from(&learner.gradient().await.map_err(message)?);
-    Gradient::mean(&[sum, Gradient::zero(&half_sum)]).check("two tasks", &half_sum, ROUNDING)?;
+    sum.scaled(0.5).check("two tasks", &Gradient::mean(&[one.1, two.1]), ROUNDING)?;
     match learner.accumulate(&first.task(), &mut draw(0)).await {
-        Err(inkling_meta::MetaError::Task(_)) => Ok(()),
+        Err(MetaError::Task(_)) => Ok(()),
         other => Err(format!("a third task where two were planned: {other:?}")),
     }
 }
@@ -218,6 +214,5 @@ async fn evaluation_sees_the_same_task(gpu: &Gpu) -> Result<(), String> {
 fn accuracy(logits: &[f32], task: Task<'_>) -> f64 {
     let rows = logits.chunks_exact(task.ways as usize).zip(task.query_labels);
     let right = rows.filter(|(row, label)| row.iter().all(|logit| *logit <= row[**label as usize])).count();
-    debug_assert!(matches!(task.query, Images::Values(_)));
     right as f64 / task.query_labels.len() as f64
 }

@@ -10,12 +10,8 @@ use inkling_session::config::{self, CaseConfig, EstimatorKind, Layers, NormKind,
 use inkling_session::tensor_file::TensorFile;
 
 use super::fixture::message;
-use super::gradient::Gradient;
+use super::gradient::{Gradient, ORACLE};
 use crate::Case;
-
-/// The project's claim. float32 on a CPU stays a decade below it on these cases, which leaves a
-/// GPU room for another order of summation, and a wrong formula none.
-const TOLERANCE: f64 = 1e-4;
 
 /// The files of a case.
 struct Files {
@@ -88,7 +84,7 @@ async fn check(gpu: &Gpu, files: Files) -> Result<(), String> {
         let values = tensor.as_f32().ok_or("the expected tensors are floats")?;
         expected.insert(name, values.iter().map(|&value| value.into()));
     }
-    found.check("against float64", &expected, TOLERANCE)
+    found.check("against float64", &expected, ORACLE)
 }
 
 fn half<'e>(episode: &'e TensorFile, name: &str) -> Result<(&'e [f32], Vec<u32>), String> {

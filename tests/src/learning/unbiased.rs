@@ -4,9 +4,8 @@
 use inkling_gpu::Gpu;
 use inkling_meta::{Estimator, GradientSettings, Purpose, SubsetTime};
 
-use super::estimators::ROUNDING;
 use super::fixture::{NoiseTask, VARIANTS, config, learner, lite_of, settings, solve, solve_with, subsets};
-use super::gradient::Gradient;
+use super::gradient::{Gradient, ROUNDING};
 use crate::Case;
 use crate::kernels::case_list;
 
@@ -48,9 +47,11 @@ async fn over_all_subsets(gpu: &Gpu) -> Result<(), String> {
 
 async fn over_draws(gpu: &Gpu) -> Result<(), String> {
     let task = NoiseTask::small(9);
-    for (variant, subset, query_batch) in
-        [(VARIANTS[0], SubsetTime::QueryBatch, 3), (VARIANTS[3], SubsetTime::QueryBatch, 3), (VARIANTS[0], SubsetTime::Task, 0)]
-    {
+    for (variant, subset, query_batch) in [
+        (VARIANTS[0], SubsetTime::QueryBatch, 3),
+        (VARIANTS[3], SubsetTime::QueryBatch, 3),
+        (VARIANTS[0], SubsetTime::Task, 0),
+    ] {
         let what = format!("{variant:?}, {subset:?}");
         let (_, full) = solve(gpu, config(variant, settings(Estimator::Full, 0, 1)), &task).await?;
         let (_, queries_only) = solve(gpu, config(variant, settings(Estimator::Lite, 0, 2)), &task).await?;
@@ -70,7 +71,9 @@ async fn over_draws(gpu: &Gpu) -> Result<(), String> {
             return Err(format!("{what}: a standard error of {:.1e} proves nothing", allowed / STANDARD_ERRORS));
         }
         if mean.abs() > allowed {
-            return Err(format!("{what}: the mean is off by {mean:.2e} of the support gradient, allowed {allowed:.2e}"));
+            return Err(format!(
+                "{what}: the mean is off by {mean:.2e} of the support gradient, allowed {allowed:.2e}"
+            ));
         }
     }
     Ok(())
