@@ -17,6 +17,10 @@ const NONE: u32 = u32::MAX;
 const BLOCK: u32 = 16;
 /// Input channels of one `conv3x3_forward` launch.
 const SLAB: u32 = 64;
+/// Input channels of one invocation of `conv3x3_backward_weight`.
+const WEIGHT_INPUTS: u32 = 4;
+/// Output channels of one invocation of `conv3x3_backward_weight`.
+const WEIGHT_OUTPUTS: u32 = 8;
 /// Bytes of one packed block and slab: 64 inputs × 9 taps × 16 outputs.
 const PACKED_BYTES: u64 = 64 * 9 * 16 * 4;
 /// Pixels that one split of the weight gradient sums over, at least one image.
@@ -332,7 +336,7 @@ impl Conv2d {
                 images_per_task: images,
             };
             let buffers = conv3x3_backward_weight::Buffers { input: slices.0, d_output: slices.1, partials: slices.2 };
-            let tiles = self.in_channels.div_ceil(2) * self.out_channels.div_ceil(BLOCK);
+            let tiles = self.in_channels.div_ceil(WEIGHT_INPUTS) * self.out_channels.div_ceil(WEIGHT_OUTPUTS);
             recorder.dispatch(params, buffers, u64::from(tiles) * u64::from(splits))?;
         } else {
             let params = conv2d_backward_weight::Params {
