@@ -1,8 +1,10 @@
 //! Ctrl-C: the first press asks the run to finish its step and write a checkpoint, the second
 //! one ends the process at once.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use indicatif::{ProgressBar, WeakProgressBar};
 
 use crate::failure::Failure;
 
@@ -10,26 +12,43 @@ use crate::failure::Failure;
 const INTERRUPTED: i32 = 130;
 
 /// Whether the user has asked to stop. The run loop polls it between steps.
-#[derive(Clone, Debug, Default)]
-pub struct Interrupt(Arc<AtomicBool>);
+#[derive(Clone, Default)]
+pub struct Interrupt {
+    requested: Arc<AtomicBool>,
+    // The handler runs on a thread of its own and writes beside the bar of the main one.
+    bar: Arc<Mutex<WeakProgressBar>>,
+}
 
 impl Interrupt {
     /// Takes over Ctrl-C for the rest of the process.
     pub fn install() -> Result<Self, Failure> {
         let interrupt = Self::default();
-        let flag = Arc::clone(&interrupt.0);
-        ctrlc::set_handler(move || {
-            if flag.swap(true, Ordering::SeqCst) {
-                std::process::exit(INTERRUPTED);
-            }
-            eprintln!("\nstopping after this step; press Ctrl-C again to stop at once");
-        })
-        .map_err(|error| Failure::failed(format!("cannot take over Ctrl-C: {error}")))?;
+        let handler = interrupt.clone();
+        ctrlc::set_handler(move || handler.pressed())
+            .map_err(|error| Failure::failed(format!("cannot take over Ctrl-C: {error}")))?;
         Ok(interrupt)
     }
 
     /// Whether to stop.
     pub fn requested(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        self.requested.load(Ordering::SeqCst)
+    }
+
+    /// Writes above this bar from now on.
+    pub fn write_above(&self, bar: &ProgressBar) {
+        if let Ok(mut place) = self.bar.lock() {
+            *place = bar.downgrade();
+        }
+    }
+
+    fn pressed(&self) {
+        if self.requested.swap(true, Ordering::SeqCst) {
+            std::process::exit(INTERRUPTED);
+        }
+        let say = || eprintln!("\nstopping after this step; press Ctrl-C again to stop at once");
+        match self.bar.lock().ok().and_then(|place| place.upgrade()) {
+            Some(bar) => bar.suspend(say),
+            None => say(),
+        }
     }
 }

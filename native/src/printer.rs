@@ -48,8 +48,8 @@ impl Printer {
             }
             Event::Step(step) => self.step(step),
             Event::Validation { step, evaluation, best } => {
-                let mark = if *best { ", the best so far" } else { "" };
-                self.line(&format!("step {step}: validation {}{mark}", evaluation_text(evaluation)));
+                let (text, mark) = (validation_text(evaluation), if *best { ", best so far" } else { "" });
+                self.line(&format!("step {step}: validation {text}{mark}"));
             }
             // Where a checkpoint lies matters when the run ends; until then it is noise.
             Event::Checkpoint { .. } => {}
@@ -71,6 +71,11 @@ impl Printer {
                 self.line(&hint);
             }
         }
+    }
+
+    /// The bar, while there is one.
+    pub fn bar(&self) -> Option<&ProgressBar> {
+        self.bar.as_ref()
     }
 
     /// Takes the bar off the terminal.
@@ -156,16 +161,16 @@ fn new_bar(length: u64, position: u64) -> ProgressBar {
 const TEMPLATE: &str = "{wide_bar:.cyan/blue} {pos}/{len}  {eta} left\n{msg}";
 
 /// Categories that the plan names; the rest of them is summed.
-const NAMED_CATEGORIES: usize = 3;
+const NAMED_CATEGORIES: usize = 2;
 
-/// `memory plan: 120 MiB (activations 80.0 MiB, workspace 30.0 MiB, staging 3.12 MiB, others 6.88 MiB)`.
+/// `memory plan: 120 MiB (activations 80.0 MiB, workspace 30.0 MiB, rest 10.0 MiB)`.
 fn plan_text(bytes: u64, by_category: &[CategoryBytes]) -> String {
     let mut parts: Vec<(&str, u64)> = by_category.iter().map(|part| (part.category.as_str(), part.bytes)).collect();
     parts.sort_by_key(|part| std::cmp::Reverse(part.1));
     let others: u64 = parts.iter().skip(NAMED_CATEGORIES).map(|part| part.1).sum();
     parts.truncate(NAMED_CATEGORIES);
     if others > 0 {
-        parts.push(("others", others));
+        parts.push(("rest", others));
     }
     let parts: Vec<String> =
         parts.iter().map(|(name, bytes)| format!("{name} {}", ByteSize(*bytes).rounded())).collect();
@@ -185,6 +190,12 @@ fn step_text(step: &StepMetrics, planned: u64) -> String {
         step.accuracy * 100.0,
         step.episodes_per_second
     )
+}
+
+/// `accuracy 96.31 ± 0.42 %, loss 0.123`.
+fn validation_text(evaluation: &Evaluation) -> String {
+    let (accuracy, interval) = (evaluation.accuracy * 100.0, evaluation.interval * 100.0);
+    format!("accuracy {accuracy:.2} ± {interval:.2} %, loss {:.3}", evaluation.loss)
 }
 
 /// `accuracy 96.31 ± 0.42 % (600 episodes), loss 0.123`.
@@ -237,7 +248,7 @@ mod tests {
         let parts = [part("images", 1024), part("gradient", 10), part("activations", 5120), part("rows", 2048)];
         assert_eq!(
             plan_text(8202, &parts),
-            "memory plan: 8.01 KiB (activations 5.00 KiB, rows 2.00 KiB, images 1.00 KiB, others 10 B)"
+            "memory plan: 8.01 KiB (activations 5.00 KiB, rows 2.00 KiB, rest 1.01 KiB)"
         );
     }
 

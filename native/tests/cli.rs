@@ -179,6 +179,6 @@ fn data_sets_are_listed_described_and_pictured() {
     );
     assert_eq!(sheet.status.code(), Some(0));
     assert!(std::fs::read(folder.path().join("s.png")).unwrap().starts_with(b"\x89PNG"));
-    let too_many = failed(&["data", "sheet", "glyphs", "--ways", "1"]);
-    assert!(too_many.contains("ways"), "{too_many}");
+    let too_few = refused(&["data", "sheet", "glyphs", "--ways", "1"]);
+    assert!(too_few.contains("ways"), "{too_few}");
 }

@@ -22,7 +22,7 @@ pub fn run(args: &MemoryArgs, adapter: Option<String>, output: Output) -> Result
     output.line("\nchunked(C) and lite(H, C) pass the support in chunks of C images; lite back-propagates H of the N.");
     if let Some(budget) = config.memory.budget {
         output.line(&format!(
-            "Within {budget}, most C is the largest chunk (with query batches no larger), and most H the largest H\n\
+            "Within {budget}, max C is the largest chunk (with query batches no larger), and max H the largest H\n\
              that one such chunk back-propagates; in several chunks any H up to N fits."
         ));
     }
@@ -42,13 +42,13 @@ const COLUMNS: [(&str, &[Category]); 6] = [
     ("activations", &[Category::Activations]),
     ("workspace", &[Category::Workspace]),
     ("embeddings", &[Category::Embeddings]),
-    ("transfer", &[Category::Staging, Category::Readback]),
+    ("staging", &[Category::Staging, Category::Readback]),
 ];
 
 /// One row for each plan.
 fn table(plans: &[MemoryPlan], budget: bool) -> Table {
     let columns = ["image", "N", "estimator", "peak"].into_iter().chain(COLUMNS.map(|(name, _)| name));
-    let budgeted = if budget { &["most C", "most H"][..] } else { &[] };
+    let budgeted = if budget { &["max C", "max H"][..] } else { &[] };
     let mut table = Table::new(columns.chain(budgeted.iter().copied()));
     for plan in plans {
         let size = |bytes: u64| ByteSize(bytes).rounded();
@@ -56,10 +56,10 @@ fn table(plans: &[MemoryPlan], budget: bool) -> Table {
         cells.push(size(plan.bytes.total()));
         cells.extend(COLUMNS.map(|(_, parts)| size(parts.iter().map(|&part| plan.bytes.of(part)).sum())));
         if budget {
-            let count = |value: Option<u32>| value.map_or("–".to_owned(), |value| value.to_string());
+            let count = |value: Option<u32>| value.map_or("-".to_owned(), |value| value.to_string());
             let needs = || format!("needs {}", size(plan.minimum));
             let chunk = plan.chunk.map(|_| plan.largest_chunk.map_or_else(needs, |chunk| chunk.to_string()));
-            cells.extend([chunk.unwrap_or("–".to_owned()), count(plan.largest_h)]);
+            cells.extend([chunk.unwrap_or("-".to_owned()), count(plan.largest_h)]);
         }
         table.row(cells);
     }

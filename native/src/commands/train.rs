@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use inkling_session::events::Event;
 use inkling_session::run::{Control, Target, train};
 use inkling_session::run_folder::RunFolder;
 
@@ -39,7 +40,12 @@ pub fn run(args: &TrainArgs, adapter: Option<String>, output: Output) -> Result<
     let interrupt = Interrupt::install()?;
     let mut printer = Printer::new(output);
     // A run that ends early by Ctrl-C or time limit has ended well.
-    let result = pollster::block_on(train(&config, &target, adapter, &interrupt, &mut |event| printer.show(&event)));
+    let result = pollster::block_on(train(&config, &target, adapter, &interrupt, &mut |event| {
+        printer.show(&event);
+        if let (Event::Started { .. }, Some(bar)) = (&event, printer.bar()) {
+            interrupt.write_above(bar);
+        }
+    }));
     printer.close();
     result.map_err(|error| {
         let (Target::New(path) | Target::Resume(path)) = &target;

@@ -2,8 +2,8 @@
 //! remedy; and the warnings about what is allowed but seldom meant.
 
 use super::{
-    EstimatorKind, EvaluationConfig, GradientConfig, HeadConfig, ModelConfig, NormKind, Problem, RunConfig, Schedule,
-    TaskConfig, TrainingConfig,
+    EstimatorKind, EvaluationConfig, GradientConfig, HeadConfig, Metric, ModelConfig, NormKind, Problem, RunConfig,
+    Schedule, TaskConfig, TrainingConfig,
 };
 use crate::units::{ByteSize, TimeSpan};
 
@@ -88,6 +88,14 @@ impl Checks {
     pub(super) fn head(&mut self, head: &HeadConfig) {
         if let Some(scale) = head.scale {
             self.positive("head.scale", scale.into());
+            if head.metric == Metric::Euclidean && scale != 1.0 {
+                self.fail(
+                    "head.scale",
+                    format!(
+                        "is {scale}, but distances are taken as they are; use head.metric = \"cosine\" or leave it out"
+                    ),
+                );
+            }
         }
     }
 
