@@ -25,6 +25,17 @@ pub fn cases() -> Vec<Case> {
     [kernels::cases(), learning::cases()].concat()
 }
 
+/// Cases that take longer are named while the page runs.
+#[cfg(target_arch = "wasm32")]
+const SLOW_SECONDS: f64 = 2.0;
+
+#[cfg(target_arch = "wasm32")]
+#[wasm_bindgen::prelude::wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = console)]
+    fn log(line: &str);
+}
+
 /// Runs every case on the browser's adapter.
 ///
 /// Gives JSON: `[{"name": …, "ok": …, "message": …}]`. Without an adapter the one entry `adapter`
@@ -32,6 +43,7 @@ pub fn cases() -> Vec<Case> {
 #[cfg(target_arch = "wasm32")]
 #[wasm_bindgen::prelude::wasm_bindgen]
 pub async fn run_all() -> String {
+    use inkling_platform::Stopwatch;
     use serde_json::json;
 
     let gpu = match Gpu::new(&inkling_gpu::GpuOptions::default()).await {
@@ -40,7 +52,11 @@ pub async fn run_all() -> String {
     };
     let mut results = Vec::new();
     for case in cases() {
+        let stopwatch = Stopwatch::start();
         let result = (case.run)(&gpu).await;
+        if stopwatch.seconds() >= SLOW_SECONDS {
+            log(&format!("{} took {:.1} s", case.name, stopwatch.seconds()));
+        }
         let message = result.as_ref().err().map(String::as_str).unwrap_or_default();
         results.push(json!({ "name": case.name, "ok": result.is_ok(), "message": message }));
     }

@@ -61,6 +61,16 @@ fn every_shader_has_a_typed_launch() {
 }
 
 #[test]
+fn every_golden_folder_has_a_case() {
+    let folders = fs::read_dir(root().join("tests/golden/cases")).unwrap();
+    let folders: BTreeSet<String> =
+        folders.map(|entry| format!("learner/golden/{}", entry.unwrap().file_name().to_str().unwrap())).collect();
+    let is_golden = |name: &&str| name.starts_with("learner/golden/");
+    let cases = inkling_tests::cases().into_iter().map(|case| case.name).filter(is_golden).map(str::to_owned);
+    assert_eq!(cases.collect::<BTreeSet<_>>(), folders);
+}
+
+#[test]
 fn case_names_are_unique() {
     let mut names = BTreeSet::new();
     for case in inkling_tests::cases() {

@@ -1,4 +1,4 @@
-//! Convolution kernels: 3×3 on packed weights, for native adapters.
+//! Convolution kernels: 3×3 on packed weights.
 
 use inkling_gpu::{Gpu, kernels};
 use inkling_reference as twin;
@@ -8,17 +8,12 @@ use super::tolerance::Tolerance;
 use super::{case_list, params};
 use crate::Case;
 
-/// In a browser only the packing: its software adapter takes minutes to compile the tiled kernels,
-/// and the layers never launch them there.
 pub fn cases() -> Vec<Case> {
-    let mut cases = case_list!["conv3x3_pack/directions" => pack];
-    if true {
-        cases.extend(case_list![
-            "conv3x3_forward/shapes" => forward,
-            "conv3x3_backward_weight/shapes" => backward_weight,
-        ]);
-    }
-    cases
+    case_list![
+        "conv3x3_pack/directions" => pack,
+        "conv3x3_forward/shapes" => forward,
+        "conv3x3_backward_weight/shapes" => backward_weight,
+    ]
 }
 
 /// Elements of one packed block and slab: 64 inputs × 9 taps × 16 outputs.

@@ -9,24 +9,25 @@ use inkling_nn::Weights;
 pub struct Closeness {
     /// The largest error of a parameter's gradient as a share of the expected norm.
     pub relative: f64,
-    /// Below this share of the network's whole gradient, the expected gradient of a bias counts as
-    /// zero: that of a convolution's before a norm that takes the mean away, for one. The weight
-    /// beside it, whose gradient is summed from the same rows, then stands in as the measure.
-    pub zero_share: f64,
+    /// Below this share of the network's whole gradient, a bias is measured against the weight
+    /// beside it where that is larger: both are summed from the same rows, which may cancel in the
+    /// bias. Before a norm that takes the mean away nothing else is left of them.
+    pub cancelling_share: f64,
     /// The least that an error in `head.scale` is measured against.
     pub head_floor: f64,
 }
 
 /// Against float64. float32 on a CPU stays a decade below this on the golden cases, which leaves a
 /// GPU room for another order of summation, and a wrong formula none.
-pub const ORACLE: Closeness = Closeness { relative: 1e-4, zero_share: 1e-7, head_floor: 0.0 };
+pub const ORACLE: Closeness = Closeness { relative: 1e-4, cancelling_share: 1e-7, head_floor: 0.0 };
 
 /// The same sums in another order. A weight's gradient adds thousands of products, whose rounding
 /// errors of 6e-8 each grow like the root of their number, to 2e-6 of terms that cancel in part.
-/// A zero is what such sums leave of terms that cancel wholly. The derivative by the head's scale
-/// is a mean of differences of cosines: its rounding is that of numbers near one, however small
-/// the mean.
-pub const ROUNDING: Closeness = Closeness { relative: 1e-5, zero_share: 1e-5, head_floor: 0.1 };
+/// Biases cancel more: embeddings that all move together change no distance, so that the rows of
+/// support and queries add up to zero but for what the ReLU cuts off. The derivative by the head's
+/// scale is a mean of differences of cosines: its rounding is that of numbers near one, however
+/// small the mean.
+pub const ROUNDING: Closeness = Closeness { relative: 1e-5, cancelling_share: f64::INFINITY, head_floor: 0.1 };
 
 /// One value list for each parameter.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -110,7 +111,7 @@ impl Gradient {
         let network = self.0.iter().filter(|(name, _)| name.starts_with("blocks."));
         let whole = norm(network.flat_map(|(_, values)| values.iter().copied()));
         match name.strip_suffix(".bias") {
-            Some(stem) if of(name) < closeness.zero_share * whole => of(&format!("{stem}.weight")),
+            Some(stem) if of(name) < closeness.cancelling_share * whole => of(name).max(of(&format!("{stem}.weight"))),
             _ if name == "head.scale" => of(name).max(closeness.head_floor),
             _ => of(name),
         }

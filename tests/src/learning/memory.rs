@@ -141,7 +141,7 @@ async fn plan_is_ledger(gpu: &Gpu, norm: Norm, estimators: &[Estimator]) -> Resu
     let task = BytesTask::new(5, 4);
     for (index, &estimator) in estimators.iter().enumerate() {
         for purpose in PURPOSES {
-            // Room for more than the task; with and without room for bytes and a head's parameter.
+            // Room for more than the task, and every other time for a head with a parameter.
             let limits = TaskLimits { ways: 3, support: 7, queries: 9 };
             let metric = if index % 2 == 0 { Metric::Euclidean } else { Metric::Cosine };
             let gradient = GradientSettings { query_batch: 4, ..settings(estimator, 3, 3) };
