@@ -34,7 +34,7 @@ const TABLE: &[(&str, &[&str])] = &[
 const ORACLE: &str = "inkling-reference";
 
 /// Folders whose code may differ by target, whatever the target.
-const TARGET_HOMES: &[&str] = &["crates/inkling-platform", "native", "web", "xtask", "tests"];
+const TARGET_HOMES: &[&str] = &["crates/inkling-platform", "native", "web", "crates/xtask", "tests"];
 
 /// Folders that leave their file-system parts out of a browser: `target_arch = "wasm32"` only.
 const WITHOUT_FILES_IN_BROWSERS: &[&str] = &[

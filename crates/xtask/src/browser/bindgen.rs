@@ -1,0 +1,38 @@
+//! Generates the JavaScript that loads a module, with wasm-bindgen's own library: the version
+//! always matches, and nobody has to install its command.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+/// Writes `inkling_tests.js` and `inkling_tests_bg.wasm` for `module` into `folder`.
+///
+/// # Errors
+/// When the module cannot be read or written.
+#[cfg(feature = "bindgen")]
+pub fn generate(module: &Path, folder: &Path) -> Result<()> {
+    use anyhow::Context;
+
+    wasm_bindgen_cli_support::Bindgen::new()
+        .input_path(module)
+        .out_name("inkling_tests")
+        .typescript(false)
+        // So that the page need not know the name of the .wasm file.
+        .omit_default_module_path(false)
+        .web(true)?
+        .generate(folder)
+        .with_context(|| format!("wasm-bindgen cannot read {}", module.display()))
+}
+
+/// Refuses: this build has no generator.
+///
+/// # Errors
+/// Always; it names the feature that is missing.
+#[cfg(not(feature = "bindgen"))]
+pub fn generate(module: &Path, folder: &Path) -> Result<()> {
+    anyhow::bail!(
+        "this xtask cannot write {} for {}: run it with `--features bindgen`",
+        folder.display(),
+        module.display()
+    )
+}

@@ -1,0 +1,100 @@
+//! The browser tests: `inkling-tests` compiled to WebAssembly and run by a headless Chromium.
+//!
+//! The page of `tests/browser/` calls the module's `run_all()` and posts what happens to a small
+//! server in this process. There is no Node and no driver program in between: a newcomer has
+//! only rustup.
+
+pub mod bindgen;
+mod chromium;
+mod report;
+mod server;
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use crate::process;
+use crate::workspace::Workspace;
+use chromium::Chromium;
+use report::Case;
+use server::{Event, Server};
+
+pub use crate::setup::WASM_TARGET;
+
+/// Longer than any honest run on a software adapter.
+const TIME_LIMIT: Duration = Duration::from_secs(600);
+/// How often the browser's own health is looked at.
+const HEALTH_INTERVAL: Duration = Duration::from_millis(250);
+
+/// The counts of a browser run.
+pub struct Outcome {
+    pub passed: usize,
+    pub failed: usize,
+}
+
+/// The folders that a browser needs to run the tests; a file is looked up in this order.
+pub struct Site {
+    folders: [PathBuf; 2],
+}
+
+/// Compiles the tests for the browser and generates their JavaScript.
+///
+/// # Errors
+/// When the module does not compile, or wasm-bindgen cannot read it.
+pub fn build(workspace: &Workspace) -> Result<Site> {
+    // The dev profile: its dependencies are optimised, and it builds sooner than a release.
+    let mut compile = workspace.cargo();
+    compile.args(["rustc", "--package", "inkling-tests", "--lib"]);
+    compile.args(["--crate-type", "cdylib", "--target", WASM_TARGET]);
+    process::run(&mut compile)?;
+    let module = workspace.target().join(WASM_TARGET).join("debug/inkling_tests.wasm");
+
+    let generated = workspace.target().join("browser-tests");
+    if generated.exists() {
+        std::fs::remove_dir_all(&generated).with_context(|| format!("cannot empty {}", generated.display()))?;
+    }
+    let mut generate = workspace.cargo();
+    generate.args(["run", "--quiet", "--package", "xtask", "--features", "bindgen", "--"]);
+    process::run(generate.arg("bindgen").arg(&module).arg(&generated))?;
+    Ok(Site { folders: [generated, workspace.root().join("tests/browser")] })
+}
+
+/// Opens the page in a new headless browser, shows its progress and returns the counts.
+///
+/// # Errors
+/// When the browser does not start, dies, reports an error of the page or no test at all, or
+/// takes longer than ten minutes; the browser's last words are part of the message.
+pub fn run(site: &Site, program: &Path) -> Result<Outcome> {
+    let server = Server::start(site.folders.to_vec())?;
+    let mut chromium = Chromium::start(program, &server.address())?;
+    let cases =
+        wait(&server, &mut chromium, TIME_LIMIT).map_err(|error| anyhow!("{error:#}\n{}", chromium.last_words()))?;
+    for case in &cases {
+        println!("{case}");
+    }
+    let failed = cases.iter().filter(|case| !case.ok).count();
+    Ok(Outcome { passed: cases.len() - failed, failed })
+}
+
+/// Shows the page's progress until it has a result.
+fn wait(server: &Server, chromium: &mut Chromium, limit: Duration) -> Result<Vec<Case>> {
+    let end = Instant::now() + limit;
+    loop {
+        match server.events().recv_timeout(HEALTH_INTERVAL) {
+            Ok(Event::Progress(line)) => println!("  browser: {line}"),
+            Ok(Event::Result(json)) => return report::parse(&json),
+            Ok(Event::Failure(message)) => bail!("the page failed: {message}"),
+            Err(RecvTimeoutError::Disconnected) => bail!("the test server has stopped"),
+            Err(RecvTimeoutError::Timeout) => {
+                if let Some(status) = chromium.exit_status()? {
+                    bail!("the browser ended by itself with {status}");
+                }
+            }
+        }
+        if Instant::now() >= end {
+            bail!("no result after {} s", limit.as_secs());
+        }
+    }
+}

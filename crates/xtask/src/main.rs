@@ -1,0 +1,46 @@
+//! The chores of the workspace, run as `cargo xtask <command>`: set-up of a machine, the demo and
+//! the complete test run. It compiles in seconds, so that a newcomer waits for Inkling and not for
+//! its tools; everything heavy happens in the programs that it starts.
+
+mod args;
+mod browser;
+mod demo;
+mod process;
+mod setup;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use args::Command;
+use workspace::Workspace;
+
+fn main() -> ExitCode {
+    let command = match args::parse(std::env::args().skip(1)) {
+        Ok(command) => command,
+        Err(message) => {
+            eprintln!("error: {message}\n\n{}", args::USAGE);
+            return ExitCode::from(2);
+        }
+    };
+    match dispatch(command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Help => {
+            println!("{}", args::USAGE);
+            Ok(())
+        }
+        Command::Setup => setup::run(&Workspace::find()?, setup::Needs::ALL).map(drop),
+        Command::Demo => demo::run(&Workspace::find()?),
+        Command::Test(selection) => test::run(&Workspace::find()?, selection),
+        Command::Bindgen { module, folder } => browser::bindgen::generate(&module, &folder),
+    }
+}
