@@ -75,7 +75,11 @@ fn wrong_types_name_line_and_key() {
     let text = message(read("[training]\n\nsteps = \"many\"\n"));
     assert!(text.starts_with("run.toml:3: training.steps: invalid type"), "{text}");
     let negative = message(with(&["gradient.h=-3"]));
-    assert!(negative.contains("--set gradient.h=-3: gradient.h: invalid value") && negative.contains("expected a whole number"), "{negative}");
+    assert!(
+        negative.contains("--set gradient.h=-3: gradient.h: invalid value")
+            && negative.contains("expected a whole number"),
+        "{negative}"
+    );
     let variant = message(with(&["gradient.estimator=liet"]));
     assert!(variant.contains("there is no `liet`, expected one of `full`, `chunked`, `lite`"), "{variant}");
     let section = message(with(&["training=3"]));
