@@ -15,6 +15,7 @@ use crate::args::Arguments;
 use crate::output::Output;
 
 fn main() -> ExitCode {
+    quieten_driver();
     let arguments = Arguments::parse();
     let output = Output::new(arguments.global.json);
     match commands::run(arguments, &output) {
@@ -23,5 +24,15 @@ fn main() -> ExitCode {
             output.failure(&failure);
             failure.exit_code()
         }
+    }
+}
+
+/// Mesa's layer that picks a GPU for a desktop complains on standard error where there is no
+/// desktop. Without one it has nothing to pick, so it is switched off.
+#[allow(unsafe_code)]
+fn quieten_driver() {
+    if cfg!(target_os = "linux") && std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        // SAFETY: this is the first thing that the process does, when it has a single thread.
+        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
     }
 }
