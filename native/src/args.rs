@@ -261,6 +261,10 @@ pub struct DataOpenArgs {
 pub struct DataInfoArgs {
     #[command(flatten)]
     pub open: DataOpenArgs,
+    /// Also classify 600 episodes of the test classes by their raw pixels, 1 shot, with this many
+    /// ways: what a learner has to beat
+    #[arg(long, value_name = "WAYS", value_parser = clap::value_parser!(u32).range(2..))]
+    pub pixel_baseline: Option<u32>,
 }
 
 #[derive(Debug, Args)]

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use indicatif::{ProgressBar, ProgressStyle};
 use inkling_data::fetch::{DOWNLOADS, FetchOptions, Progress};
 use inkling_data::{
-    DataError, Dataset, EpisodePlan, EpisodeSpec, KNOWN, Normalization, OpenOptions, Split, contact_sheet, png_bytes,
+    DataError, Dataset, EpisodePlan, EpisodeSpec, KNOWN, Normalization, OpenOptions, Split, contact_sheet,
+    nearest_pixel_accuracy, png_bytes,
 };
 use inkling_session::run::SessionError;
 use inkling_session::table::Table;
@@ -24,7 +25,10 @@ pub fn run(command: DataCommand, output: Output) -> Result<(), Failure> {
             list(output);
             Ok(())
         }
-        DataCommand::Info(args) => info(&args, output),
+        DataCommand::Info(args) => {
+            info(&args, output)?;
+            args.pixel_baseline.map_or(Ok(()), |ways| pixel_baseline(&args, ways, output))
+        }
         DataCommand::Fetch(args) => fetch(&args, output),
         DataCommand::Sheet(args) => sheet(&args, output),
     }
@@ -165,6 +169,29 @@ impl FetchBars {
 }
 
 const FETCH_TEMPLATE: &str = "{msg}  {bar:30.cyan/blue} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
+
+/// The accuracy of nearest-neighbour matching on raw pixels.
+fn pixel_baseline(args: &DataInfoArgs, ways: u32, output: Output) -> Result<(), Failure> {
+    let dataset = open(&args.open)?;
+    let spec = EpisodeSpec::Fixed { ways, shots: 1, queries: 5 };
+    let accuracy = nearest_pixel_accuracy(dataset.as_ref(), Split::Test, &spec, 0, PIXEL_EPISODES)
+        .map_err(refusal)?
+        .nearest_neighbour;
+    output.result(
+        &json!({"pixel_baseline": {"ways": ways, "shots": 1, "episodes": accuracy.episodes,
+            "accuracy": accuracy.mean, "interval": accuracy.ci95}}),
+        &format!(
+            "nearest neighbour on raw pixels, {ways}-way 1-shot: {:.2} ± {:.2} % ({} episodes)",
+            100.0 * accuracy.mean,
+            100.0 * accuracy.ci95,
+            accuracy.episodes
+        ),
+    );
+    Ok(())
+}
+
+/// Episodes of the pixel baseline: as many as an evaluation has.
+const PIXEL_EPISODES: u32 = 600;
 
 fn sheet(args: &DataSheetArgs, output: Output) -> Result<(), Failure> {
     let dataset = open(&args.open)?;
