@@ -4,7 +4,7 @@ use inkling_data::{ImageShape, ImageUpload};
 use inkling_gpu::{Allocate, Category, GpuError};
 use inkling_nn::{Activations, Conv4, Gradients, Layout, Scratch};
 
-use crate::learner::LearnerConfig;
+use crate::model::LearnerConfig;
 use crate::{Estimator, Optimizer, OptimizerState, PrototypeHead, Prototypes, TaskLimits};
 
 /// No activation of one chunk exceeds this, so that each fits one binding.
@@ -60,6 +60,7 @@ pub struct Workspace<B> {
 }
 
 /// The sizes that everything else follows from.
+#[derive(Debug)]
 pub(crate) struct Sizes {
     /// Images of each kept chunk.
     pub(crate) kept: Vec<u32>,

@@ -14,7 +14,7 @@ use inkling_session::run::SessionError;
 use inkling_session::table::Table;
 use serde_json::json;
 
-use crate::args::{DataCommand, DataFetchArgs, DataInfoArgs, DataOpenArgs, DataSheetArgs};
+use crate::args::{DataCommand, DataFetchArgs, DataOpenArgs, DataSheetArgs};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::Output;
@@ -26,8 +26,9 @@ pub fn run(command: DataCommand, output: Output) -> Result<(), Failure> {
             Ok(())
         }
         DataCommand::Info(args) => {
-            info(&args, output)?;
-            args.pixel_baseline.map_or(Ok(()), |ways| pixel_baseline(&args, ways, output))
+            let dataset = open(&args.open)?;
+            info(dataset.as_ref(), output)?;
+            args.pixel_baseline.map_or(Ok(()), |ways| pixel_baseline(dataset.as_ref(), ways, output))
         }
         DataCommand::Fetch(args) => fetch(&args, output),
         DataCommand::Sheet(args) => sheet(&args, output),
@@ -72,9 +73,8 @@ fn refusal(error: DataError) -> Failure {
     SessionError::from(error).into()
 }
 
-fn info(args: &DataInfoArgs, output: Output) -> Result<(), Failure> {
-    let dataset = open(&args.open)?;
-    let summary = inkling_data::summary(dataset.as_ref()).map_err(Failure::failed)?;
+fn info(dataset: &dyn Dataset, output: Output) -> Result<(), Failure> {
+    let summary = inkling_data::summary(dataset).map_err(Failure::failed)?;
     let shape = summary.shape;
     if output.is_json() {
         let splits: serde_json::Map<_, _> = summary
@@ -171,12 +171,10 @@ impl FetchBars {
 const FETCH_TEMPLATE: &str = "{msg}  {bar:30.cyan/blue} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
 
 /// The accuracy of nearest-neighbour matching on raw pixels.
-fn pixel_baseline(args: &DataInfoArgs, ways: u32, output: Output) -> Result<(), Failure> {
-    let dataset = open(&args.open)?;
+fn pixel_baseline(dataset: &dyn Dataset, ways: u32, output: Output) -> Result<(), Failure> {
     let spec = EpisodeSpec::Fixed { ways, shots: 1, queries: 5 };
-    let accuracy = nearest_pixel_accuracy(dataset.as_ref(), Split::Test, &spec, 0, PIXEL_EPISODES)
-        .map_err(refusal)?
-        .nearest_neighbour;
+    let accuracy =
+        nearest_pixel_accuracy(dataset, Split::Test, &spec, 0, PIXEL_EPISODES).map_err(refusal)?.nearest_neighbour;
     output.result(
         &json!({"pixel_baseline": {"ways": ways, "shots": 1, "episodes": accuracy.episodes,
             "accuracy": accuracy.mean, "interval": accuracy.ci95}}),
