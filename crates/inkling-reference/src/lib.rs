@@ -9,6 +9,7 @@ mod augment;
 mod conv2d;
 mod conv3x3;
 mod gather;
+mod inner;
 mod linear;
 mod norm;
 mod norm_backward;
@@ -24,6 +25,10 @@ pub use augment::augment;
 pub use conv2d::{conv2d_backward_input, conv2d_backward_weight, conv2d_forward, conv2d_reduce_partials};
 pub use conv3x3::{conv3x3_backward_weight, conv3x3_forward, conv3x3_pack};
 pub use gather::gather_rows;
+pub use inner::{
+    broadcast_tasks, count_not_finite, expand_rates, inner_step, rate_gradient, scale_by_rates, sum_slices, sum_tasks,
+    task_status,
+};
 pub use linear::{linear_backward_input, linear_backward_weight, linear_forward};
 pub use norm::{norm_combine, norm_forward, norm_moments, norm_running};
 pub use norm_backward::{norm_backward_input, norm_backward_sums, norm_backward_weight, norm_combine_backward};

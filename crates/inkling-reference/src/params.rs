@@ -414,6 +414,79 @@ pub struct ClipScaleParams {
     pub scale: f32,
 }
 
+/// `shaders/optim/broadcast_tasks.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BroadcastTasksParams {
+    pub tasks: u32,
+    pub length: u32,
+}
+
+/// `shaders/optim/inner_step.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct InnerStepParams {
+    pub tasks: u32,
+    pub length: u32,
+    pub rate: f32,
+    pub rates_per_element: u32,
+    pub prox: f32,
+}
+
+/// `shaders/optim/scale_by_rates.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ScaleByRatesParams {
+    pub tasks: u32,
+    pub length: u32,
+    pub factor: f32,
+    pub rates_per_element: u32,
+}
+
+/// `shaders/optim/rate_gradient.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RateGradientParams {
+    pub length: u32,
+}
+
+/// `shaders/optim/sum_tasks.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SumTasksParams {
+    pub tasks: u32,
+    pub length: u32,
+    pub first_task: u32,
+    pub factor: f32,
+    pub anchor: f32,
+}
+
+/// `shaders/optim/count_not_finite.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CountNotFiniteParams {
+    pub tasks: u32,
+    pub length: u32,
+    pub block: u32,
+}
+
+/// `shaders/optim/task_status.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TaskStatusParams {
+    pub tasks: u32,
+    pub blocks: u32,
+    pub first_task: u32,
+    pub code: f32,
+}
+
+/// `shaders/optim/expand_rates.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ExpandRatesParams {
+    pub slices: u32,
+    pub first: u32,
+}
+
+/// `shaders/optim/sum_slices.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SumSlicesParams {
+    pub slices: u32,
+    pub first: u32,
+}
+
 /// `shaders/data/augment.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AugmentParams {

@@ -5,6 +5,7 @@ mod augment;
 mod bench;
 mod conv2d;
 mod conv3x3;
+mod inner;
 mod linear;
 mod norm;
 mod norm_backward;
@@ -51,6 +52,7 @@ pub fn cases() -> Vec<Case> {
         prototype::cases(),
         prototype_backward::cases(),
         optim::cases(),
+        inner::cases(),
         augment::cases(),
     ]
     .concat()
