@@ -20,6 +20,8 @@ struct Params {
     images_per_task: u32,
     parameter_stride: u32,
     weight_offset: u32,
+    // 1: adds to what is there.
+    accumulate: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -61,5 +63,6 @@ fn main(
             }
         }
     }
+    if params.accumulate != 0u { sum += d_input[index]; }
     d_input[index] = sum;
 }

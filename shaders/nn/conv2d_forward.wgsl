@@ -19,7 +19,10 @@ struct Params {
     images_per_task: u32,
     parameter_stride: u32,
     weight_offset: u32,
+    // NONE: no bias.
     bias_offset: u32,
+    // 1: adds to what is there.
+    accumulate: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -47,8 +50,11 @@ fn main(
     // Channels past the last repeat it; they are not stored.
     let last = params.out_channels - 1u - o;
     let steps = vec4(0u, min(1u, last), min(2u, last), min(3u, last));
-    let bias = base + params.bias_offset + o;
-    var sum = vec4(parameters[bias], parameters[bias + steps.y], parameters[bias + steps.z], parameters[bias + steps.w]);
+    var sum = vec4(0.0);
+    if params.bias_offset != NONE {
+        let bias = vec4(base + params.bias_offset + o) + steps;
+        sum = vec4(parameters[bias.x], parameters[bias.y], parameters[bias.z], parameters[bias.w]);
+    }
     let taps = params.kernel * params.kernel;
     let weight_steps = steps * params.in_channels * taps;
     for (var n = 0u; n < params.in_channels; n++) {
@@ -68,6 +74,10 @@ fn main(
         }
     }
     let at = (image * params.out_channels + o) * out_area + pixel;
+    if params.accumulate != 0u {
+        let there = vec4(at) + steps * out_area;
+        sum += vec4(output[there.x], output[there.y], output[there.z], output[there.w]);
+    }
     output[at] = sum.x;
     if last > 0u { output[at + out_area] = sum.y; }
     if last > 1u { output[at + 2u * out_area] = sum.z; }

@@ -2,6 +2,7 @@
 
 // Adds the partial sums of a convolution's weight and bias gradient to the gradient.
 //   gradient[t, weight + k] += Σ_s partials[t, s, k]   for k below `weights`; the bias follows
+// `added` is weights + biases, or the weights alone.
 // An invocation owns one weight or bias of one task. Workgroup memory: none.
 // Bindings: partials [tasks, splits, weights + biases] r, gradient (flat, per task) rw.
 
@@ -10,6 +11,7 @@ struct Params {
     splits_per_task: u32,
     weights: u32,
     biases: u32,
+    added: u32,
     weight_offset: u32,
     bias_offset: u32,
     gradient_stride: u32,
@@ -27,8 +29,8 @@ fn main(
 ) {
     let index = flat_workgroup(workgroup, count) * 64u + lane;
     let length = params.weights + params.biases;
-    let k = index % length;
-    let task = index / length;
+    let k = index % params.added;
+    let task = index / params.added;
     if task >= params.tasks { return; }
     var sum = 0.0;
     var at = task * params.splits_per_task * length + k;

@@ -4,7 +4,9 @@
 //   y[i,o,r,c] = b[o] + Σ_{n,u,v} w[o,n,u,v] · x[i,n,r+u−1,c+v−1]
 // The same kernel is the backward pass to the input, on the flipped and transposed packing.
 // One launch owns the output channels first_output … first_output+15 and a slab of up to 64 input
-// channels; later slabs accumulate. An invocation owns 16 channels × a tile of 2×4 pixels.
+// channels, for `images` images from first_image on, which share their weights. Later slabs, and
+// the second product of a tangent, accumulate. An invocation owns 16 channels × a tile of 2×4
+// pixels.
 // Weights come as a uniform, packed [64 inputs][9 taps][16 outputs] (conv3x3_pack): a broadcast
 // from there is far cheaper than a storage load, on processors as on GPUs.
 // Sums are spelled out with constant indices, so that they stay in registers everywhere.
@@ -12,6 +14,7 @@
 // Bindings: input [I,C,H,W] r, weights (uniform), parameters (the bias) r, output [I,O,H,W] rw.
 
 struct Params {
+    first_image: u32,
     images: u32,
     in_channels: u32,
     out_channels: u32,
@@ -22,10 +25,10 @@ struct Params {
     first_input: u32,
     slab_inputs: u32,
     first_output: u32,
-    images_per_task: u32,
-    parameter_stride: u32,
     // NONE: no bias.
     bias_offset: u32,
+    // 1: adds to what is there.
+    accumulate: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -111,10 +114,11 @@ fn finish(channel: u32, upper: vec4<f32>, lower: vec4<f32>, to: Target) {
     let at = to.first + channel * to.plane;
     var a = upper;
     var b = lower;
-    if params.first_input > 0u {
+    if params.accumulate != 0u {
         a += get_row(at, to.columns);
         if to.rows > 1u { b += get_row(at + to.width, to.columns); }
-    } else if params.bias_offset != NONE {
+    }
+    if params.bias_offset != NONE {
         let bias = parameters[to.bias + channel];
         a += bias;
         b += bias;
@@ -132,8 +136,9 @@ fn main(
     let index = flat_workgroup(workgroup, count) * 64u + lane;
     let tile_x = index % params.tiles_x;
     let tile_y = (index / params.tiles_x) % params.tiles_y;
-    let image = index / (params.tiles_x * params.tiles_y);
-    if image >= params.images { return; }
+    let number = index / (params.tiles_x * params.tiles_y);
+    if number >= params.images { return; }
+    let image = params.first_image + number;
 
     let height = i32(params.height);
     let width = i32(params.width);
@@ -176,7 +181,7 @@ fn main(
         params.width,
         params.height - 2u * tile_y,
         params.width - 4u * tile_x,
-        params.bias_offset + params.first_output + image / params.images_per_task * params.parameter_stride,
+        params.bias_offset + params.first_output,
     );
     finish(0u, sums[0], sums[1], to);
     finish(1u, sums[2], sums[3], to);

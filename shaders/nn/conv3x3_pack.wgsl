@@ -5,14 +5,17 @@
 //   forward:   packed[n, t, o] = w[o, n, t]
 //   backward:  packed[n, t, o] = w[n, o, 8 − t]     (inputs and outputs change places, taps flip)
 // An invocation owns one packed element. Workgroup memory: none.
-// Bindings: parameters (flat) r, packed [blocks, slabs, 64, 9, 16] rw.
+// Bindings: parameters (flat, per task) r, packed [tasks, blocks, slabs, 64, 9, 16] rw.
 
 struct Params {
+    tasks: u32,
     // Of the packed convolution: for the backward packing these are the layer's outputs.
     in_channels: u32,
     out_channels: u32,
     slabs: u32,
+    // Packed elements of one task.
     elements: u32,
+    parameter_stride: u32,
     weight_offset: u32,
     transpose: u32,
 }
@@ -27,8 +30,10 @@ fn main(
     @builtin(num_workgroups) count: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let index = flat_workgroup(workgroup, count) * 64u + lane;
-    if index >= params.elements { return; }
+    let global = flat_workgroup(workgroup, count) * 64u + lane;
+    let task = global / params.elements;
+    if task >= params.tasks { return; }
+    let index = global - task * params.elements;
     let tap = (index / 16u) % 9u;
     let slab = (index / 9216u) % params.slabs;
     let output = index / (9216u * params.slabs) * 16u + index % 16u;
@@ -39,7 +44,7 @@ fn main(
         if params.transpose != 0u {
             at = (input * params.out_channels + output) * 9u + 8u - tap;
         }
-        value = parameters[params.weight_offset + at];
+        value = parameters[params.weight_offset + task * params.parameter_stride + at];
     }
-    packed[index] = value;
+    packed[global] = value;
 }

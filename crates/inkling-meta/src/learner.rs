@@ -298,7 +298,8 @@ impl Learner {
         }
         if !self.packed {
             let scratch = &self.workspace.scratch;
-            self.model.network.prepare(&mut self.recorder, &self.workspace.parameters, scratch)?;
+            let axis = inkling_nn::TaskAxis::shared(1, self.limits.support);
+            self.model.network.prepare(&mut self.recorder, &self.workspace.parameters, axis, scratch)?;
             self.packed = true;
         }
         Ok(queries)

@@ -4,7 +4,7 @@
 
 use inkling_gpu::kernels::gather_rows;
 use inkling_gpu::{Buffer, GpuError, Recorder};
-use inkling_nn::{Activations, Chunk, Pass};
+use inkling_nn::{Activations, Chunk, Pass, TaskAxis};
 
 use crate::head::{Head, HeadTask, HeadTensors, QueryBatch};
 use crate::model::Model;
@@ -34,11 +34,13 @@ impl<'l> Step<'l> {
         }
     }
 
-    fn pass(&self) -> Pass<'l> {
+    /// A pass of these chunks, which belong to one task.
+    fn pass(&self, chunks: &[Chunk<'l>]) -> Pass<'l> {
         Pass {
             parameters: &self.workspace.parameters,
             running: &self.workspace.running,
             scratch: &self.workspace.scratch,
+            axis: TaskAxis::shared(1, chunks.iter().map(|chunk| chunk.images).sum()),
         }
     }
 
@@ -118,7 +120,7 @@ impl<'l> Step<'l> {
                 self.load(images, part, &chunk.activations.images).await?;
                 rest = after;
             }
-            self.model.network.forward(self.recorder, self.pass(), chunks, embeddings).await?;
+            self.model.network.forward(self.recorder, self.pass(chunks), chunks, embeddings).await?;
         }
         Ok(())
     }
@@ -170,7 +172,7 @@ impl<'l> Step<'l> {
 
     async fn backward(&mut self, chunks: &[Chunk<'l>], rows: &Buffer, gradient: &Buffer) -> Result<(), GpuError> {
         for chunks in self.passes(chunks) {
-            self.model.network.backward(self.recorder, self.pass(), chunks, rows, gradient).await?;
+            self.model.network.backward(self.recorder, self.pass(chunks), chunks, rows, gradient).await?;
         }
         Ok(())
     }

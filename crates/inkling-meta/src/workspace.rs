@@ -162,7 +162,7 @@ impl<B> Workspace<B> {
             // A forward pass names a place for gradients and never writes there.
             gradients.push(Room { images: 0, buffers: network.gradients(allocate, "gradients", 0)? });
         }
-        let scratch = network.scratch(allocate, largest, pass)?;
+        let scratch = network.scratch(allocate, largest, pass, 1)?;
         let head = head.allocate(allocate, limits, sizes.query_batch)?;
         Ok(Self {
             parameters: parameters_buffer,

@@ -9,6 +9,7 @@ use inkling_gpu::kernels::{
 };
 use inkling_gpu::{Allocate, Buffer, Category, GpuError, Recorder, Tier};
 
+use crate::axis::Span;
 use crate::layout::Layout;
 
 /// Stands for "no value" in kernels.
@@ -65,6 +66,22 @@ pub struct PackedWeights<B> {
     backward: Option<B>,
 }
 
+/// Flat parameters, or a direction of the same layout, and the layer's weights packed from them.
+#[derive(Clone, Copy, Debug)]
+pub struct ConvWeights<'b> {
+    /// The flat vector, or one for each task.
+    pub parameters: &'b Buffer,
+    /// Packed by [`Conv2d::pack`].
+    pub packed: &'b PackedWeights<Buffer>,
+}
+
+/// What a kernel does with the output that is there; as it takes it.
+#[derive(Clone, Copy)]
+enum Write {
+    Replace = 0,
+    Add = 1,
+}
+
 /// Where a weight gradient goes and the scratch that it needs.
 #[derive(Clone, Copy, Debug)]
 pub struct GradientTarget<'b> {
@@ -118,7 +135,8 @@ impl Conv2d {
         2.0 * self.out_elements() as f64 * f64::from(self.in_channels * self.kernel * self.kernel)
     }
 
-    /// Room for the packed weights; `backward` is left out for a network's first layer.
+    /// Room for the packed weights of `tasks` tasks with weights of their own; `backward` is left
+    /// out for a network's first layer.
     ///
     /// # Errors
     /// Those of the allocator.
@@ -127,9 +145,10 @@ impl Conv2d {
         allocate: &mut A,
         name: &str,
         backward: bool,
+        tasks: u32,
     ) -> Result<PackedWeights<A::Buffer>, GpuError> {
         let mut room = |inputs: u32, outputs: u32, direction: &str| {
-            let bytes = u64::from(outputs.div_ceil(BLOCK) * inputs.div_ceil(SLAB)) * PACKED_BYTES;
+            let bytes = u64::from(tasks) * packed_bytes(inputs, outputs);
             allocate.buffer(Category::Workspace, &format!("{name}.packed.{direction}"), bytes)
         };
         let forward = self.tiled.then(|| room(self.in_channels, self.out_channels, "forward")).transpose()?;
@@ -138,7 +157,8 @@ impl Conv2d {
         Ok(PackedWeights { forward, backward })
     }
 
-    /// Packs the present weights; call whenever they have changed.
+    /// Packs the present weights of the first `tasks` tasks, whose flat vectors lie `stride`
+    /// elements apart; call whenever they have changed.
     ///
     /// # Errors
     /// Device errors.
@@ -146,6 +166,7 @@ impl Conv2d {
         &self,
         recorder: &mut Recorder,
         parameters: &Buffer,
+        (tasks, stride): (u32, u32),
         packed: &PackedWeights<Buffer>,
     ) -> Result<(), GpuError> {
         let directions = [
@@ -154,41 +175,78 @@ impl Conv2d {
         ];
         for (buffer, in_channels, out_channels, transpose) in directions {
             let Some(buffer) = buffer else { continue };
-            let elements = (buffer.bytes() / 4) as u32;
+            let elements = (packed_bytes(in_channels, out_channels) / 4) as u32;
             let params = conv3x3_pack::Params {
+                tasks,
                 in_channels,
                 out_channels,
                 slabs: in_channels.div_ceil(SLAB),
                 elements,
+                parameter_stride: stride,
                 weight_offset: self.weight_offset,
                 transpose,
             };
             let buffers = conv3x3_pack::Buffers { parameters: parameters.all(), packed: buffer.all() };
-            recorder.dispatch(params, buffers, u64::from(elements))?;
+            recorder.dispatch(params, buffers, u64::from(tasks) * u64::from(elements))?;
         }
         Ok(())
     }
 
-    /// `output` = convolution of `input` plus bias, for `images` images.
+    /// `output` = convolution of `input` plus bias, for the images of `span`.
     ///
     /// # Errors
     /// Device errors.
-    pub fn forward(
+    pub async fn forward(
         &self,
         recorder: &mut Recorder,
-        images: u32,
+        span: Span,
         input: &Buffer,
-        parameters: &Buffer,
-        packed: &PackedWeights<Buffer>,
+        weights: ConvWeights<'_>,
         output: &Buffer,
     ) -> Result<(), GpuError> {
-        recorder.work(f64::from(images) * self.flops());
-        if let Some(weights) = &packed.forward {
-            let channels = (self.in_channels, self.out_channels);
-            return self.tiles(recorder, images, channels, self.bias_offset, [input, weights, parameters, output]);
+        self.convolve(recorder, span, input, weights, (self.bias_offset, Write::Replace), output).await
+    }
+
+    /// `output_dot` = the tangent of [`Conv2d::forward`]: convolution of `input_dot` with the
+    /// weights, plus that of `input` with the direction's weights, plus the direction's bias.
+    /// Without `input_dot` the input has no tangent.
+    ///
+    /// # Errors
+    /// Device errors.
+    pub async fn tangent(
+        &self,
+        recorder: &mut Recorder,
+        span: Span,
+        (input, input_dot): (&Buffer, Option<&Buffer>),
+        (weights, direction): (ConvWeights<'_>, ConvWeights<'_>),
+        output_dot: &Buffer,
+    ) -> Result<(), GpuError> {
+        let mut write = Write::Replace;
+        if let Some(input_dot) = input_dot {
+            self.convolve(recorder, span, input_dot, weights, (NONE, write), output_dot).await?;
+            write = Write::Add;
         }
+        self.convolve(recorder, span, input, direction, (self.bias_offset, write), output_dot).await
+    }
+
+    async fn convolve(
+        &self,
+        recorder: &mut Recorder,
+        span: Span,
+        input: &Buffer,
+        weights: ConvWeights<'_>,
+        (bias_offset, write): (u32, Write),
+        output: &Buffer,
+    ) -> Result<(), GpuError> {
+        let bias_offset = if bias_offset == NONE { NONE } else { span.parameter_offset(bias_offset) };
+        if let Some(packed) = &weights.packed.forward {
+            let channels = (self.in_channels, self.out_channels);
+            let weights = (packed, weights.parameters);
+            return self.tiles(recorder, span, channels, (bias_offset, write), weights, (input, output)).await;
+        }
+        recorder.work(f64::from(span.all_images()) * self.flops());
         let params = conv2d_forward::Params {
-            images,
+            images: span.all_images(),
             in_channels: self.in_channels,
             out_channels: self.out_channels,
             in_height: self.in_size[0],
@@ -198,37 +256,67 @@ impl Conv2d {
             kernel: self.kernel,
             stride: self.stride,
             padding: self.padding,
-            images_per_task: NONE,
-            parameter_stride: 0,
-            weight_offset: self.weight_offset,
-            bias_offset: self.bias_offset,
+            images_per_task: span.images_per_task(),
+            parameter_stride: span.parameter_stride(),
+            weight_offset: span.parameter_offset(self.weight_offset),
+            bias_offset,
+            accumulate: write as u32,
         };
         let buffers =
-            conv2d_forward::Buffers { input: input.all(), parameters: parameters.all(), output: output.all() };
+            conv2d_forward::Buffers { input: input.all(), parameters: weights.parameters.all(), output: output.all() };
         let blocks = self.out_channels.div_ceil(4);
-        recorder.dispatch(params, buffers, u64::from(images) * elements(blocks, self.out_size))
+        recorder.dispatch(params, buffers, u64::from(span.all_images()) * elements(blocks, self.out_size))
     }
 
     /// `d_input` = gradient with respect to the input.
     ///
     /// # Errors
     /// Device errors.
-    pub fn backward_input(
+    pub async fn backward_input(
         &self,
         recorder: &mut Recorder,
-        images: u32,
+        span: Span,
         d_output: &Buffer,
-        parameters: &Buffer,
-        packed: &PackedWeights<Buffer>,
+        weights: ConvWeights<'_>,
         d_input: &Buffer,
     ) -> Result<(), GpuError> {
-        recorder.work(f64::from(images) * self.flops());
-        if let Some(weights) = &packed.backward {
+        self.convolve_back(recorder, span, d_output, weights, Write::Replace, d_input).await
+    }
+
+    /// `d_input_dot` = the tangent of [`Conv2d::backward_input`]: that of `d_output_dot` with the
+    /// weights plus that of `d_output` with the direction's.
+    ///
+    /// # Errors
+    /// Device errors.
+    pub async fn backward_input_tangent(
+        &self,
+        recorder: &mut Recorder,
+        span: Span,
+        (d_output, d_output_dot): (&Buffer, &Buffer),
+        (weights, direction): (ConvWeights<'_>, ConvWeights<'_>),
+        d_input_dot: &Buffer,
+    ) -> Result<(), GpuError> {
+        self.convolve_back(recorder, span, d_output_dot, weights, Write::Replace, d_input_dot).await?;
+        self.convolve_back(recorder, span, d_output, direction, Write::Add, d_input_dot).await
+    }
+
+    async fn convolve_back(
+        &self,
+        recorder: &mut Recorder,
+        span: Span,
+        d_output: &Buffer,
+        weights: ConvWeights<'_>,
+        write: Write,
+        d_input: &Buffer,
+    ) -> Result<(), GpuError> {
+        if let Some(packed) = &weights.packed.backward {
             let channels = (self.out_channels, self.in_channels);
-            return self.tiles(recorder, images, channels, NONE, [d_output, weights, parameters, d_input]);
+            let weights = (packed, weights.parameters);
+            return self.tiles(recorder, span, channels, (NONE, write), weights, (d_output, d_input)).await;
         }
+        recorder.work(f64::from(span.all_images()) * self.flops());
         let params = conv2d_backward_input::Params {
-            images,
+            images: span.all_images(),
             in_channels: self.in_channels,
             out_channels: self.out_channels,
             in_height: self.in_size[0],
@@ -238,33 +326,45 @@ impl Conv2d {
             kernel: self.kernel,
             stride: self.stride,
             padding: self.padding,
-            images_per_task: NONE,
-            parameter_stride: 0,
-            weight_offset: self.weight_offset,
+            images_per_task: span.images_per_task(),
+            parameter_stride: span.parameter_stride(),
+            weight_offset: span.parameter_offset(self.weight_offset),
+            accumulate: write as u32,
         };
         let buffers = conv2d_backward_input::Buffers {
             d_output: d_output.all(),
-            parameters: parameters.all(),
+            parameters: weights.parameters.all(),
             d_input: d_input.all(),
         };
-        recorder.dispatch(params, buffers, u64::from(images) * self.in_elements())
+        recorder.dispatch(params, buffers, u64::from(span.all_images()) * self.in_elements())
     }
 
-    /// Launches `conv3x3_forward` for every block of outputs and slab of inputs.
-    fn tiles(
+    /// Launches `conv3x3_forward` for every task with weights of its own, block of outputs and slab
+    /// of inputs.
+    async fn tiles(
         &self,
         recorder: &mut Recorder,
-        images: u32,
+        span: Span,
         (in_channels, out_channels): (u32, u32),
-        bias_offset: u32,
-        [input, weights, parameters, output]: [&Buffer; 4],
+        (bias_offset, write): (u32, Write),
+        (packed, parameters): (&Buffer, &Buffer),
+        (input, output): (&Buffer, &Buffer),
     ) -> Result<(), GpuError> {
         let [height, width] = self.in_size;
         let (tiles_x, tiles_y) = (width.div_ceil(4), height.div_ceil(2));
-        let slabs = in_channels.div_ceil(SLAB);
-        for block in 0..out_channels.div_ceil(BLOCK) {
-            for slab in 0..slabs {
+        let (slabs, blocks) = (in_channels.div_ceil(SLAB), out_channels.div_ceil(BLOCK));
+        let (tasks, first_task, images) = span.parameter_tasks();
+        for task in 0..tasks {
+            if task > 0 {
+                recorder.breathe().await?;
+            }
+            recorder.work(f64::from(images) * self.flops());
+            let task_bytes = u64::from(first_task + task) * packed_bytes(in_channels, out_channels);
+            let bias_offset = if bias_offset == NONE { NONE } else { bias_offset + task * span.parameter_stride() };
+            for tile in 0..blocks * slabs {
+                let (block, slab) = (tile / slabs, tile % slabs);
                 let params = conv3x3_forward::Params {
+                    first_image: task * images,
                     images,
                     in_channels,
                     out_channels,
@@ -275,13 +375,12 @@ impl Conv2d {
                     first_input: slab * SLAB,
                     slab_inputs: (in_channels - slab * SLAB).min(SLAB),
                     first_output: block * BLOCK,
-                    images_per_task: NONE,
-                    parameter_stride: 0,
-                    bias_offset,
+                    bias_offset: if slab == 0 { bias_offset } else { NONE },
+                    accumulate: if slab == 0 { write as u32 } else { Write::Add as u32 },
                 };
                 let buffers = conv3x3_forward::Buffers {
                     input: input.all(),
-                    weights: weights.slice(u64::from(block * slabs + slab) * PACKED_BYTES, PACKED_BYTES)?,
+                    weights: packed.slice(task_bytes + u64::from(tile) * PACKED_BYTES, PACKED_BYTES)?,
                     parameters: parameters.all(),
                     output: output.all(),
                 };
@@ -291,21 +390,23 @@ impl Conv2d {
         Ok(())
     }
 
-    /// Elements of the partial sums that the weight gradient of `images` images needs.
-    pub fn partial_elements(&self, images: u32) -> u64 {
-        let (splits, _) = self.splits(images);
-        u64::from(splits) * self.parameter_elements()
+    /// Elements of the partial sums that the weight gradient of up to `images` images needs, of up
+    /// to `tasks` tasks with a gradient of their own.
+    pub fn partial_elements(&self, images: u32, tasks: u32) -> u64 {
+        // n images in splits of s are ⌈n/s⌉ splits, at most (n + s − 1)/s; added up over the tasks.
+        let (images, tasks, split) = (u64::from(images), u64::from(tasks.min(images)), u64::from(self.split_images()));
+        let splits = (images + tasks * (split - 1)) / split;
+        splits.max(1) * self.parameter_elements()
     }
 
     fn parameter_elements(&self) -> u64 {
         u64::from(self.out_channels) * (u64::from(self.in_channels * self.kernel * self.kernel) + 1)
     }
 
-    /// Splits, and images of each; they depend on the geometry alone.
-    fn splits(&self, images: u32) -> (u32, u32) {
+    /// Images of one split; it depends on the geometry alone.
+    fn split_images(&self) -> u32 {
         let area = (self.out_size[0] * self.out_size[1]).max(1);
-        let per_split = (SPLIT_PIXELS / area).max(1);
-        (images.div_ceil(per_split).max(1), per_split)
+        (SPLIT_PIXELS / area).max(1)
     }
 
     /// Adds the gradient with respect to weight and bias.
@@ -315,32 +416,68 @@ impl Conv2d {
     pub fn backward_weight(
         &self,
         recorder: &mut Recorder,
-        images: u32,
+        span: Span,
         input: &Buffer,
         d_output: &Buffer,
         target: GradientTarget<'_>,
     ) -> Result<(), GpuError> {
-        recorder.work(f64::from(images) * self.flops());
-        let (splits, images_per_split) = self.splits(images);
+        self.weight_products(recorder, span, input, d_output, target, true)
+    }
+
+    /// Adds the tangent of [`Conv2d::backward_weight`]: the gradient of `input` and `d_output_dot`
+    /// plus, where the input has a tangent, the weight's of `input_dot` and `d_output`.
+    ///
+    /// # Errors
+    /// Device errors.
+    pub fn backward_weight_tangent(
+        &self,
+        recorder: &mut Recorder,
+        span: Span,
+        (input, input_dot): (&Buffer, Option<&Buffer>),
+        (d_output, d_output_dot): (&Buffer, &Buffer),
+        target: GradientTarget<'_>,
+    ) -> Result<(), GpuError> {
+        self.weight_products(recorder, span, input, d_output_dot, target, true)?;
+        match input_dot {
+            Some(input_dot) => self.weight_products(recorder, span, input_dot, d_output, target, false),
+            None => Ok(()),
+        }
+    }
+
+    /// Adds the gradient with respect to the weight, and to the bias where `with_bias`.
+    fn weight_products(
+        &self,
+        recorder: &mut Recorder,
+        span: Span,
+        input: &Buffer,
+        d_output: &Buffer,
+        target: GradientTarget<'_>,
+        with_bias: bool,
+    ) -> Result<(), GpuError> {
+        recorder.work(f64::from(span.all_images()) * self.flops());
+        let (tasks, images_per_task) = span.gradient_tasks();
+        let images_per_split = self.split_images();
+        let splits_per_task = images_per_task.div_ceil(images_per_split).max(1);
+        let splits = tasks * splits_per_task;
         let slices = (input.all(), d_output.all(), target.partials.all());
         if self.tiled {
             let params = conv3x3_backward_weight::Params {
-                images,
+                images: span.all_images(),
                 in_channels: self.in_channels,
                 out_channels: self.out_channels,
                 height: self.in_size[0],
                 width: self.in_size[1],
                 splits,
                 images_per_split,
-                splits_per_task: splits,
-                images_per_task: images,
+                splits_per_task,
+                images_per_task,
             };
             let buffers = conv3x3_backward_weight::Buffers { input: slices.0, d_output: slices.1, partials: slices.2 };
             let tiles = self.in_channels.div_ceil(WEIGHT_INPUTS) * self.out_channels.div_ceil(WEIGHT_OUTPUTS);
             recorder.dispatch(params, buffers, u64::from(tiles) * u64::from(splits))?;
         } else {
             let params = conv2d_backward_weight::Params {
-                images,
+                images: span.all_images(),
                 in_channels: self.in_channels,
                 out_channels: self.out_channels,
                 in_height: self.in_size[0],
@@ -352,23 +489,26 @@ impl Conv2d {
                 padding: self.padding,
                 splits,
                 images_per_split,
-                splits_per_task: splits,
-                images_per_task: images,
+                splits_per_task,
+                images_per_task,
             };
             let buffers = conv2d_backward_weight::Buffers { input: slices.0, d_output: slices.1, partials: slices.2 };
             recorder.dispatch(params, buffers, u64::from(splits) * self.parameter_elements())?;
         }
+        let weights = self.parameter_elements() as u32 - self.out_channels;
+        let added = if with_bias { weights + self.out_channels } else { weights };
         let params = conv2d_reduce_partials::Params {
-            tasks: 1,
-            splits_per_task: splits,
-            weights: self.parameter_elements() as u32 - self.out_channels,
+            tasks,
+            splits_per_task,
+            weights,
             biases: self.out_channels,
-            weight_offset: self.weight_offset,
-            bias_offset: self.bias_offset,
-            gradient_stride: 0,
+            added,
+            weight_offset: span.gradient_offset(self.weight_offset),
+            bias_offset: span.gradient_offset(self.bias_offset),
+            gradient_stride: span.gradient_stride(),
         };
         let buffers = conv2d_reduce_partials::Buffers { partials: slices.2, gradient: target.gradient.all() };
-        recorder.dispatch(params, buffers, self.parameter_elements())
+        recorder.dispatch(params, buffers, u64::from(tasks) * u64::from(added))
     }
 }
 
@@ -379,6 +519,11 @@ fn tiles(shape: (u32, u32, u32), tier: Tier) -> bool {
     match tier {
         Tier::Cpu | Tier::Gpu | Tier::Browser => shape == (3, 1, 1),
     }
+}
+
+/// Bytes of one task's packed weights in one direction.
+fn packed_bytes(inputs: u32, outputs: u32) -> u64 {
+    u64::from(outputs.div_ceil(BLOCK) * inputs.div_ceil(SLAB)) * PACKED_BYTES
 }
 
 fn elements(channels: u32, size: [u32; 2]) -> u64 {

@@ -4,7 +4,8 @@
 use inkling_gpu::{Allocate, Buffer, Category, GpuError, Recorder, Tier};
 
 use crate::NnError;
-use crate::conv2d::{Conv2d, Conv2dShape, GradientTarget, PackedWeights};
+use crate::axis::{Span, TaskAxis};
+use crate::conv2d::{Conv2d, Conv2dShape, ConvWeights, GradientTarget, PackedWeights};
 use crate::layout::Layout;
 use crate::norm::{Norm, NormContext, NormPart, NormPool};
 
@@ -47,7 +48,7 @@ pub struct Activations<B> {
     convolved: Vec<B>,
     /// Outputs of each block but the last, which goes to the embeddings.
     pooled: Vec<B>,
-    /// Norm statistics of each block.
+    /// Norm statistics of each block; where several chunks hold one task, with the first.
     statistics: Vec<B>,
 }
 
@@ -76,19 +77,29 @@ pub struct Chunk<'b> {
     pub activations: &'b Activations<Buffer>,
     /// Where the gradients of its activations go; backward only.
     pub gradients: &'b Gradients<Buffer>,
-    /// The first row of the embeddings, or of their gradient, that belongs to the chunk.
+    /// The chunk's first image, counted over all tasks of the pass: also its first row of the
+    /// embeddings and of their gradient.
     pub first_row: u32,
 }
 
 /// The buffers that a pass works on besides its chunks.
 #[derive(Clone, Copy, Debug)]
 pub struct Pass<'b> {
-    /// Flat parameters.
+    /// Flat parameters, or one vector for each task.
     pub parameters: &'b Buffer,
-    /// Flat running statistics.
+    /// Flat running statistics, shared by all tasks.
     pub running: &'b Buffer,
     /// Scratch.
     pub scratch: &'b Scratch<Buffer>,
+    /// The tasks of the pass.
+    pub axis: TaskAxis,
+}
+
+/// Chunks that nothing couples to the other chunks of their pass.
+#[derive(Clone, Copy)]
+struct Stretch<'c, 'b> {
+    chunks: &'c [Chunk<'b>],
+    span: Span,
 }
 
 impl Conv4 {
@@ -162,8 +173,9 @@ impl Conv4 {
         blocks.chain([self.image_elements()]).max().unwrap_or(0)
     }
 
-    /// Where the norm couples images, the chunks of a pass begin at multiples of this many images,
-    /// so that their partial sums (8 bytes for each channel) begin at multiples of 256 bytes.
+    /// Where the norm couples images and several chunks hold one task, they begin at multiples of
+    /// this many of its images, so that their partial sums (8 bytes for each channel) begin at
+    /// multiples of 256 bytes.
     pub fn coupled_chunk(&self) -> u32 {
         32 >> self.config.channels.trailing_zeros().min(5)
     }
@@ -217,7 +229,8 @@ impl Conv4 {
         })
     }
 
-    /// Scratch for passes of up to `pass_images` images in chunks of up to `chunk_images`.
+    /// Scratch for passes of up to `pass_images` images in chunks of up to `chunk_images`, with up
+    /// to `own_parameters` tasks that have parameters or gradients of their own (1: all share them).
     ///
     /// # Errors
     /// Those of the allocator.
@@ -226,16 +239,14 @@ impl Conv4 {
         allocate: &mut A,
         chunk_images: u32,
         pass_images: u32,
+        own_parameters: u32,
     ) -> Result<Scratch<A::Buffer>, GpuError> {
         let norm_images = if self.config.norm.couples_images() { pass_images } else { chunk_images };
         let largest = |elements: &dyn Fn(&Block) -> u64| self.blocks.iter().map(elements).max().unwrap_or(0);
         let norm_partials = largest(&|block| block.norm.partial_elements(norm_images));
         let row_sums = largest(&|block| block.norm.statistics_elements(norm_images));
-        let weight_partials = largest(&|block| block.conv.partial_elements(chunk_images));
-        let mut packed = Vec::new();
-        for (index, block) in self.blocks.iter().enumerate() {
-            packed.push(block.conv.packed(allocate, &format!("blocks.{index}"), index > 0)?);
-        }
+        let weight_partials = largest(&|block| block.conv.partial_elements(chunk_images, own_parameters));
+        let packed = self.packed(allocate, "blocks", own_parameters)?;
         Ok(Scratch {
             norm_partials: allocate.values(Category::Workspace, "norm.partials", norm_partials)?,
             row_sums: allocate.values(Category::Workspace, "norm.row_sums", row_sums)?,
@@ -244,7 +255,17 @@ impl Conv4 {
         })
     }
 
-    /// Makes the weights ready for passes; call whenever they have changed.
+    fn packed<A: Allocate>(
+        &self,
+        allocate: &mut A,
+        name: &str,
+        tasks: u32,
+    ) -> Result<Vec<PackedWeights<A::Buffer>>, GpuError> {
+        let blocks = self.blocks.iter().enumerate();
+        blocks.map(|(index, block)| block.conv.packed(allocate, &format!("{name}.{index}"), index > 0, tasks)).collect()
+    }
+
+    /// Makes the weights ready for passes, those of every task; call whenever they have changed.
     ///
     /// # Errors
     /// Device errors.
@@ -252,18 +273,60 @@ impl Conv4 {
         &self,
         recorder: &mut Recorder,
         parameters: &Buffer,
+        axis: TaskAxis,
         scratch: &Scratch<Buffer>,
     ) -> Result<(), GpuError> {
-        let mut blocks = self.blocks.iter().zip(&scratch.packed);
-        blocks.try_for_each(|(block, packed)| block.conv.pack(recorder, parameters, packed))
+        self.pack(recorder, parameters, axis, &scratch.packed)
     }
 
-    /// Embeds the images of all chunks: `embeddings` is `[rows, d]`, and each chunk writes its rows.
+    fn pack(
+        &self,
+        recorder: &mut Recorder,
+        parameters: &Buffer,
+        axis: TaskAxis,
+        packed: &[PackedWeights<Buffer>],
+    ) -> Result<(), GpuError> {
+        let tasks = if axis.parameter_stride == 0 { 1 } else { axis.tasks };
+        let mut blocks = self.blocks.iter().zip(packed);
+        blocks.try_for_each(|(block, packed)| {
+            block.conv.pack(recorder, parameters, (tasks, axis.parameter_stride), packed)
+        })
+    }
+
+    /// The chunks of a pass, grouped so that no group depends on another: where the norm couples
+    /// images, several parts of one task are one group.
+    fn stretches<'c, 'b>(&self, axis: TaskAxis, chunks: &'c [Chunk<'b>]) -> Result<Vec<Stretch<'c, 'b>>, GpuError> {
+        let coupled = self.config.norm.couples_images();
+        let mut stretches = Vec::new();
+        let mut rest = chunks;
+        while let Some(first) = rest.first() {
+            let (mut count, mut images) = (1, first.images);
+            let task_end = (first.first_row / axis.images.max(1) + 1) * axis.images;
+            while coupled
+                && first.first_row + images < task_end
+                && let Some(next) = rest.get(count)
+            {
+                images += next.images;
+                count += 1;
+            }
+            let span = axis.span(first.first_row, images, coupled)?;
+            let (group, after) = rest.split_at(count);
+            stretches.push(Stretch { chunks: group, span });
+            rest = after;
+        }
+        Ok(stretches)
+    }
+
+    /// Embeds the images of all chunks: `embeddings` is `[tasks · images, d]`, and each chunk
+    /// writes its rows.
     ///
-    /// Where the norm couples images the chunks are one pass; otherwise give one chunk at a time.
+    /// Where the norm couples images, or tasks have parameters of their own, a chunk holds whole
+    /// tasks or a part of one; where the norm couples images all parts of a task are among
+    /// `chunks`. The chunks may share their gradients' buffers where no task spans several coupled
+    /// ones.
     ///
     /// # Errors
-    /// Device errors.
+    /// [`GpuError::Validation`] for other chunks; device errors.
     pub async fn forward(
         &self,
         recorder: &mut Recorder,
@@ -271,16 +334,31 @@ impl Conv4 {
         chunks: &[Chunk<'_>],
         embeddings: &Buffer,
     ) -> Result<(), GpuError> {
+        for stretch in self.stretches(pass.axis, chunks)? {
+            self.forward_stretch(recorder, pass, stretch, embeddings).await?;
+        }
+        Ok(())
+    }
+
+    async fn forward_stretch(
+        &self,
+        recorder: &mut Recorder,
+        pass: Pass<'_>,
+        stretch: Stretch<'_, '_>,
+        embeddings: &Buffer,
+    ) -> Result<(), GpuError> {
         for (index, (block, packed)) in self.blocks.iter().zip(&pass.scratch.packed).enumerate() {
-            let parts = parts(index, chunks, None);
-            for (chunk, part) in chunks.iter().zip(&parts) {
+            let parts = parts(index, stretch.chunks, None);
+            for (chunk, part) in stretch.chunks.iter().zip(&parts) {
                 let input = block_input(index, chunk.activations);
-                block.conv.forward(recorder, chunk.images, input, pass.parameters, packed, part.input)?;
+                let weights = ConvWeights { parameters: pass.parameters, packed };
+                let span = pass.axis.span(chunk.first_row, chunk.images, false)?;
+                block.conv.forward(recorder, span, input, weights, part.input).await?;
                 recorder.breathe().await?;
             }
-            let Some(context) = context(index, chunks, pass) else { return Ok(()) };
+            let Some(context) = context(index, stretch, pass) else { return Ok(()) };
             block.norm.statistics(recorder, &parts, context, pass.running)?;
-            for chunk in chunks {
+            for chunk in stretch.chunks {
                 let output = match chunk.activations.pooled.get(index) {
                     Some(pooled) => (pooled, 0),
                     None => (embeddings, chunk.first_row * self.dimension()),
@@ -293,12 +371,13 @@ impl Conv4 {
         Ok(())
     }
 
-    /// Back-propagates `d_embeddings` `[rows, d]` through a pass, adding to the flat `gradient`.
+    /// Back-propagates `d_embeddings` `[tasks · images, d]` through a pass, adding to the flat
+    /// `gradient`, or to that of each task.
     ///
     /// The chunks' activations must be those of [`Conv4::forward`] for the same chunks.
     ///
     /// # Errors
-    /// Device errors.
+    /// As [`Conv4::forward`].
     pub async fn backward(
         &self,
         recorder: &mut Recorder,
@@ -307,22 +386,37 @@ impl Conv4 {
         d_embeddings: &Buffer,
         gradient: &Buffer,
     ) -> Result<(), GpuError> {
+        for stretch in self.stretches(pass.axis, chunks)? {
+            self.backward_stretch(recorder, pass, stretch, d_embeddings, gradient).await?;
+        }
+        Ok(())
+    }
+
+    async fn backward_stretch(
+        &self,
+        recorder: &mut Recorder,
+        pass: Pass<'_>,
+        stretch: Stretch<'_, '_>,
+        d_embeddings: &Buffer,
+        gradient: &Buffer,
+    ) -> Result<(), GpuError> {
         for (index, (block, packed)) in self.blocks.iter().zip(&pass.scratch.packed).enumerate().rev() {
             let last = index + 1 == self.blocks.len();
             let top = last.then_some((d_embeddings, self.dimension()));
-            let parts = parts(index, chunks, top);
-            let Some(context) = context(index, chunks, pass) else { return Ok(()) };
+            let parts = parts(index, stretch.chunks, top);
+            let Some(context) = context(index, stretch, pass) else { return Ok(()) };
             block.norm.backward(recorder, &parts, context, gradient)?;
             recorder.breathe().await?;
-            for chunk in chunks {
+            for chunk in stretch.chunks {
+                let span = pass.axis.span(chunk.first_row, chunk.images, false)?;
                 let input = block_input(index, chunk.activations);
                 let d_output = &chunk.gradients.convolved;
                 let target = GradientTarget { partials: &pass.scratch.weight_partials, gradient };
-                block.conv.backward_weight(recorder, chunk.images, input, d_output, target)?;
+                block.conv.backward_weight(recorder, span, input, d_output, target)?;
                 recorder.breathe().await?;
                 if index > 0 {
-                    let d_input = &chunk.gradients.pooled;
-                    block.conv.backward_input(recorder, chunk.images, d_output, pass.parameters, packed, d_input)?;
+                    let weights = ConvWeights { parameters: pass.parameters, packed };
+                    block.conv.backward_input(recorder, span, d_output, weights, &chunk.gradients.pooled).await?;
                     recorder.breathe().await?;
                 }
             }
@@ -374,11 +468,12 @@ fn parts<'b>(index: usize, chunks: &[Chunk<'b>], top: Option<(&'b Buffer, u32)>)
     parts
 }
 
-/// A pass keeps its statistics with its first chunk.
-fn context<'b>(index: usize, chunks: &[Chunk<'b>], pass: Pass<'b>) -> Option<NormContext<'b>> {
+/// Several parts of one task keep their statistics with the first.
+fn context<'b>(index: usize, stretch: Stretch<'_, 'b>, pass: Pass<'b>) -> Option<NormContext<'b>> {
     Some(NormContext {
+        span: stretch.span,
         parameters: pass.parameters,
-        statistics: chunks.first()?.activations.statistics.get(index)?,
+        statistics: stretch.chunks.first()?.activations.statistics.get(index)?,
         partials: &pass.scratch.norm_partials,
         row_sums: &pass.scratch.row_sums,
     })

@@ -4,6 +4,7 @@
 //! whatever implements [`inkling_gpu::Allocate`]: a device, or a plan. What the embeddings are for
 //! is left to the heads.
 
+mod axis;
 mod conv2d;
 mod conv4;
 mod error;
@@ -11,7 +12,8 @@ mod layout;
 mod norm;
 mod weights;
 
-pub use conv2d::{Conv2d, Conv2dShape, GradientTarget, PackedWeights};
+pub use axis::{Span, TaskAxis};
+pub use conv2d::{Conv2d, Conv2dShape, ConvWeights, GradientTarget, PackedWeights};
 pub use conv4::{Activations, Chunk, Conv4, Conv4Config, Gradients, Pass, Scratch};
 pub use error::NnError;
 pub use layout::{Entry, Layout};

@@ -2,8 +2,8 @@
 //!
 //! Group, batch and frozen norm differ only in which values share a row of statistics: a row
 //! belongs to one set of images and one group of channels. Group norm's sets are single images;
-//! batch norm's set is the whole pass, its groups single channels; frozen norm reads its rows
-//! from the running statistics.
+//! batch norm's are a task's images in the pass, its groups single channels; frozen norm reads its
+//! rows from the running statistics.
 
 use inkling_gpu::kernels::{
     norm_backward_input, norm_backward_sums, norm_backward_weight, norm_combine, norm_combine_backward, norm_forward,
@@ -12,10 +12,9 @@ use inkling_gpu::kernels::{
 use inkling_gpu::{Buffer, GpuError, Recorder, Slice};
 
 use crate::NnError;
+use crate::axis::Span;
 use crate::layout::Layout;
 
-/// Stands for "all images share it" in kernels.
-const ALL: u32 = u32::MAX;
 /// PyTorch's default.
 const EPSILON: f32 = 1e-5;
 /// Pixels of one partial moment.
@@ -34,14 +33,14 @@ pub enum Norm {
         /// Groups; they divide the channels.
         groups: u32,
     },
-    /// Those of each channel over all images of a forward pass, biased variance.
+    /// Those of each channel over all images of a task in a forward pass, biased variance.
     Batch,
     /// The running statistics.
     Frozen,
 }
 
 impl Norm {
-    /// Whether the images of a pass influence each other.
+    /// Whether the images of a task in a pass influence each other.
     pub fn couples_images(self) -> bool {
         self == Norm::Batch
     }
@@ -60,12 +59,12 @@ pub struct NormPool {
     variance_offset: u32,
 }
 
-/// One chunk's part of a pass through the layer.
+/// One chunk's part of a span: the whole span, or one of several parts of one task.
 #[derive(Clone, Copy, Debug)]
 pub struct NormPart<'b> {
     /// Images of the chunk.
     pub images: u32,
-    /// Images of the pass before this chunk; not zero only where images are coupled, and then
+    /// Images of the span before this chunk; not zero only where images are coupled, and then
     /// such that `first · channels` is a multiple of 32.
     pub first: u32,
     /// The layer's input for the chunk.
@@ -78,14 +77,16 @@ pub struct NormPart<'b> {
     pub d_input: &'b Buffer,
 }
 
-/// Scratch and parameters of a pass.
+/// Scratch and parameters of a span.
 #[derive(Clone, Copy, Debug)]
 pub struct NormContext<'b> {
+    /// The span's tasks and images.
+    pub span: Span,
     /// Flat parameters.
     pub parameters: &'b Buffer,
-    /// Statistics of the pass, [`NormPool::statistics_elements`].
+    /// Statistics of the span, [`NormPool::statistics_elements`].
     pub statistics: &'b Buffer,
-    /// Partial sums, [`NormPool::partial_elements`] for all images of the pass.
+    /// Partial sums, [`NormPool::partial_elements`] for all images of the span.
     pub partials: &'b Buffer,
     /// Sums by row, [`NormPool::statistics_elements`].
     pub row_sums: &'b Buffer,
@@ -146,13 +147,18 @@ impl NormPool {
         self.variance_offset
     }
 
-    /// Elements of the statistics, and of the row sums, of a pass of `images` images.
+    /// Elements of the statistics, and of the row sums, of a span of up to `images` images,
+    /// however many tasks they belong to.
     pub fn statistics_elements(&self, images: u32) -> u64 {
-        let (sets, _, groups) = self.rows(images);
+        let (sets, groups) = match self.norm {
+            Norm::Group { groups } => (images, groups),
+            Norm::Batch => (images, self.channels),
+            Norm::Frozen => (1, self.channels),
+        };
         2 * u64::from(sets) * u64::from(groups)
     }
 
-    /// Elements of the partial sums of a pass of `images` images.
+    /// Elements of the partial sums of a span of `images` images.
     pub fn partial_elements(&self, images: u32) -> u64 {
         let segments = self.segments().max(self.cell_segments());
         2 * u64::from(images) * u64::from(self.channels) * u64::from(segments)
@@ -175,25 +181,21 @@ impl NormPool {
     }
 
     /// Sets, images per set, groups.
-    fn rows(&self, images: u32) -> (u32, u32, u32) {
+    fn rows(&self, span: Span) -> (u32, u32, u32) {
         match self.norm {
-            Norm::Group { groups } => (images, 1, groups),
-            Norm::Batch | Norm::Frozen => (1, images, self.channels),
+            Norm::Group { groups } => (span.all_images(), 1, groups),
+            Norm::Batch => (span.tasks(), span.images(), self.channels),
+            Norm::Frozen => (1, span.all_images(), self.channels),
         }
     }
 
-    /// Images per set as the kernels that look rows up take it.
-    fn images_per_set(&self) -> u32 {
-        if matches!(self.norm, Norm::Group { .. }) { 1 } else { ALL }
-    }
-
-    /// The partial sums of one chunk of a pass.
+    /// The partial sums of one chunk of a span.
     fn partial_slice<'b>(&self, part: &NormPart<'b>, buffer: &'b Buffer, segments: u32) -> Result<Slice<'b>, GpuError> {
         let bytes_per_image = 8 * u64::from(self.channels) * u64::from(segments);
         buffer.slice(u64::from(part.first) * bytes_per_image, u64::from(part.images) * bytes_per_image)
     }
 
-    /// Computes the statistics of a pass.
+    /// Computes the statistics of a span.
     ///
     /// # Errors
     /// Device errors.
@@ -227,7 +229,7 @@ impl NormPool {
             let buffers = norm_moments::Buffers { input: part.input.all(), moments };
             recorder.dispatch(params, buffers, u64::from(part.images * self.channels) * u64::from(segments))?;
         }
-        let (sets, images_per_set, groups) = self.rows(parts.iter().map(|part| part.images).sum());
+        let (sets, images_per_set, groups) = self.rows(context.span);
         let params = norm_combine::Params {
             sets,
             images_per_set,
@@ -254,7 +256,7 @@ impl NormPool {
         context: NormContext<'_>,
         (output, output_offset): (&Buffer, u32),
     ) -> Result<(), GpuError> {
-        let (_, _, groups) = self.rows(images);
+        let (_, images_per_set, groups) = self.rows(context.span);
         let params = norm_forward::Params {
             images,
             channels: self.channels,
@@ -263,14 +265,14 @@ impl NormPool {
             out_height: self.out_size[0],
             out_width: self.out_size[1],
             groups,
-            images_per_set: self.images_per_set(),
+            images_per_set,
             window: 2,
             relu: 1,
             output_offset,
-            images_per_task: ALL,
-            parameter_stride: 0,
-            weight_offset: self.weight_offset,
-            bias_offset: self.bias_offset,
+            images_per_task: context.span.images_per_task(),
+            parameter_stride: context.span.parameter_stride(),
+            weight_offset: context.span.parameter_offset(self.weight_offset),
+            bias_offset: context.span.parameter_offset(self.bias_offset),
         };
         let buffers = norm_forward::Buffers {
             input: input.all(),
@@ -295,30 +297,18 @@ impl NormPool {
         for part in parts {
             self.backward_sums(recorder, part, context)?;
         }
-        let images = parts.iter().map(|part| part.images).sum();
-        let segments = self.cell_segments();
-        let params = norm_backward_weight::Params {
-            tasks: 1,
-            images_per_task: images,
-            channels: self.channels,
-            segments,
-            gradient_stride: 0,
-            weight_offset: self.weight_offset,
-            bias_offset: self.bias_offset,
-        };
-        let buffers = norm_backward_weight::Buffers { sums: context.partials.all(), gradient: gradient.all() };
-        recorder.dispatch(params, buffers, ROW_INVOCATIONS * u64::from(self.channels))?;
+        self.backward_weight(recorder, context, gradient)?;
         if self.norm != Norm::Frozen {
-            let (sets, images_per_set, groups) = self.rows(images);
+            let (sets, images_per_set, groups) = self.rows(context.span);
             let params = norm_combine_backward::Params {
                 sets,
                 images_per_set,
                 channels: self.channels,
                 groups,
-                segments,
-                images_per_task: ALL,
-                parameter_stride: 0,
-                weight_offset: self.weight_offset,
+                segments: self.cell_segments(),
+                images_per_task: context.span.images_per_task(),
+                parameter_stride: context.span.parameter_stride(),
+                weight_offset: context.span.parameter_offset(self.weight_offset),
             };
             let buffers = norm_combine_backward::Buffers {
                 sums: context.partials.all(),
@@ -327,7 +317,27 @@ impl NormPool {
             };
             recorder.dispatch(params, buffers, ROW_INVOCATIONS * u64::from(sets) * u64::from(groups))?;
         }
-        parts.iter().try_for_each(|part| self.backward_input(recorder, part, images, context))
+        parts.iter().try_for_each(|part| self.backward_input(recorder, part, context))
+    }
+
+    fn backward_weight(
+        &self,
+        recorder: &mut Recorder,
+        context: NormContext<'_>,
+        gradient: &Buffer,
+    ) -> Result<(), GpuError> {
+        let (tasks, images_per_task) = context.span.gradient_tasks();
+        let params = norm_backward_weight::Params {
+            tasks,
+            images_per_task,
+            channels: self.channels,
+            segments: self.cell_segments(),
+            gradient_stride: context.span.gradient_stride(),
+            weight_offset: context.span.gradient_offset(self.weight_offset),
+            bias_offset: context.span.gradient_offset(self.bias_offset),
+        };
+        let buffers = norm_backward_weight::Buffers { sums: context.partials.all(), gradient: gradient.all() };
+        recorder.dispatch(params, buffers, ROW_INVOCATIONS * u64::from(tasks * self.channels))
     }
 
     fn backward_sums(
@@ -337,7 +347,7 @@ impl NormPool {
         context: NormContext<'_>,
     ) -> Result<(), GpuError> {
         let segments = self.cell_segments();
-        let (_, _, groups) = self.rows(part.images);
+        let (_, images_per_set, groups) = self.rows(context.span);
         let params = norm_backward_sums::Params {
             images: part.images,
             channels: self.channels,
@@ -346,14 +356,14 @@ impl NormPool {
             out_height: self.out_size[0],
             out_width: self.out_size[1],
             groups,
-            images_per_set: self.images_per_set(),
+            images_per_set,
             window: 2,
             relu: 1,
             d_output_offset: part.d_output_offset,
-            images_per_task: ALL,
-            parameter_stride: 0,
-            weight_offset: self.weight_offset,
-            bias_offset: self.bias_offset,
+            images_per_task: context.span.images_per_task(),
+            parameter_stride: context.span.parameter_stride(),
+            weight_offset: context.span.parameter_offset(self.weight_offset),
+            bias_offset: context.span.parameter_offset(self.bias_offset),
             segment_cells: SEGMENT_CELLS,
             segments,
         };
@@ -371,10 +381,9 @@ impl NormPool {
         &self,
         recorder: &mut Recorder,
         part: &NormPart<'_>,
-        pass_images: u32,
         context: NormContext<'_>,
     ) -> Result<(), GpuError> {
-        let (_, images_per_set, groups) = self.rows(pass_images);
+        let (_, images_per_set, groups) = self.rows(context.span);
         let params = norm_backward_input::Params {
             images: part.images,
             channels: self.channels,
@@ -383,16 +392,14 @@ impl NormPool {
             out_height: self.out_size[0],
             out_width: self.out_size[1],
             groups,
-            // The kernel also divides by the values of a row, so it takes the true number here:
-            // no image of a part lies beyond the one set of batch and frozen norm.
             images_per_set,
             window: 2,
             relu: 1,
             d_output_offset: part.d_output_offset,
-            images_per_task: ALL,
-            parameter_stride: 0,
-            weight_offset: self.weight_offset,
-            bias_offset: self.bias_offset,
+            images_per_task: context.span.images_per_task(),
+            parameter_stride: context.span.parameter_stride(),
+            weight_offset: context.span.parameter_offset(self.weight_offset),
+            bias_offset: context.span.parameter_offset(self.bias_offset),
             coupled: u32::from(self.norm != Norm::Frozen),
         };
         let buffers = norm_backward_input::Buffers {

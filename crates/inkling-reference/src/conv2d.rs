@@ -89,20 +89,26 @@ macro_rules! geometry {
     };
 }
 
-/// Convolution with bias: input `[images, in_channels, in_height, in_width]`, output
-/// `[images, out_channels, out_height, out_width]`.
+/// Stands for "no bias".
+const NONE: u32 = u32::MAX;
+
+/// Convolution with bias, or without: input `[images, in_channels, in_height, in_width]`, output
+/// `[images, out_channels, out_height, out_width]`; where `accumulate`, added to what is there.
 pub fn conv2d_forward<F: Real>(params: &Conv2dForwardParams, input: &[F], parameters: &[F], output: &mut [F]) {
     let geometry = geometry!(params);
     let task_offset = |image| image / params.images_per_task as usize * params.parameter_stride as usize;
     geometry.for_each_output(|image, o, at| {
-        output[at] = parameters[params.bias_offset as usize + task_offset(image) + o];
+        let before = if params.accumulate != 0 { output[at] } else { F::ZERO };
+        let has_bias = params.bias_offset != NONE;
+        let bias = if has_bias { parameters[params.bias_offset as usize + task_offset(image) + o] } else { F::ZERO };
+        output[at] = before + bias;
     });
     geometry.for_each_product(|image, x, y, weight| {
         output[y] += parameters[params.weight_offset as usize + task_offset(image) + weight] * input[x];
     });
 }
 
-/// Gradient with respect to the input.
+/// Gradient with respect to the input; where `accumulate`, added to what is there.
 pub fn conv2d_backward_input<F: Real>(
     params: &Conv2dBackwardInputParams,
     d_output: &[F],
@@ -112,7 +118,9 @@ pub fn conv2d_backward_input<F: Real>(
     let geometry = geometry!(params);
     let task_offset = |image| image / params.images_per_task as usize * params.parameter_stride as usize;
     let inputs = geometry.images * geometry.in_channels * geometry.in_height * geometry.in_width;
-    d_input[..inputs].fill(F::ZERO);
+    if params.accumulate == 0 {
+        d_input[..inputs].fill(F::ZERO);
+    }
     geometry.for_each_product(|image, x, y, weight| {
         d_input[x] += parameters[params.weight_offset as usize + task_offset(image) + weight] * d_output[y];
     });
@@ -161,12 +169,13 @@ impl Geometry {
     }
 }
 
-/// Adds the splits of `[tasks, splits_per_task, weights + biases]` to the gradient.
+/// Adds the splits of `[tasks, splits_per_task, weights + biases]` to the gradient: the first
+/// `added` of each task.
 pub fn conv2d_reduce_partials<F: Real>(params: &Conv2dReducePartialsParams, partials: &[F], gradient: &mut [F]) {
     let [splits, weights, biases] = [params.splits_per_task, params.weights, params.biases].map(|value| value as usize);
     let length = weights + biases;
     for task in 0..params.tasks as usize {
-        for k in 0..length {
+        for k in 0..params.added as usize {
             let mut sum = F::ZERO;
             for split in 0..splits {
                 sum += partials[(task * splits + split) * length + k];

@@ -10,14 +10,16 @@ const INPUTS: usize = 64;
 /// Stands for "no bias".
 const NONE: u32 = u32::MAX;
 
-/// Packs weights as `[output blocks, input slabs, 64 inputs, 9 taps, 16 outputs]`, zero where there
+/// Packs weights as `[tasks, output blocks, input slabs, 64 inputs, 9 taps, 16 outputs]`, zero where there
 /// is no channel; transposed, inputs and outputs change places and the taps flip.
 pub fn conv3x3_pack<F: Real>(params: &Conv3x3PackParams, parameters: &[F], packed: &mut [F]) {
     let [in_channels, out_channels, slabs] =
         [params.in_channels, params.out_channels, params.slabs].map(|value| value as usize);
     let blocks = params.elements as usize / (slabs * INPUTS * 9 * OUTPUTS);
     let mut at = 0;
-    for block in 0..blocks {
+    for task_and_block in 0..params.tasks as usize * blocks {
+        let (task, block) = (task_and_block / blocks, task_and_block % blocks);
+        let offset = params.weight_offset as usize + task * params.parameter_stride as usize;
         for slab in 0..slabs {
             for input in slab * INPUTS..(slab + 1) * INPUTS {
                 for tap in 0..9 {
@@ -28,7 +30,7 @@ pub fn conv3x3_pack<F: Real>(params: &Conv3x3PackParams, parameters: &[F], packe
                             (input * out_channels + output) * 9 + 8 - tap
                         };
                         let exists = input < in_channels && output < out_channels;
-                        packed[at] = if exists { parameters[params.weight_offset as usize + weight] } else { F::ZERO };
+                        packed[at] = if exists { parameters[offset + weight] } else { F::ZERO };
                         at += 1;
                     }
                 }
@@ -38,7 +40,8 @@ pub fn conv3x3_pack<F: Real>(params: &Conv3x3PackParams, parameters: &[F], packe
 }
 
 /// Convolution of a slab of input channels to a block of 16 output channels with packed weights
-/// `[64 inputs, 9 taps, 16 outputs]`; later slabs add to what the first one wrote.
+/// `[64 inputs, 9 taps, 16 outputs]`, for `images` images from `first_image` on; where
+/// `accumulate`, added to what is there.
 pub fn conv3x3_forward<F: Real>(
     params: &Conv3x3ForwardParams,
     input: &[F],
@@ -49,9 +52,8 @@ pub fn conv3x3_forward<F: Real>(
     let [in_channels, out_channels, height, width] =
         [params.in_channels, params.out_channels, params.height, params.width].map(|value| value as usize);
     let first_output = params.first_output as usize;
-    for image in 0..params.images as usize {
+    for image in params.first_image as usize..(params.first_image + params.images) as usize {
         for o in first_output..out_channels.min(first_output + OUTPUTS) {
-            let task_offset = image / params.images_per_task as usize * params.parameter_stride as usize;
             for y in 0..height {
                 for x in 0..width {
                     let mut sum = F::ZERO;
@@ -67,13 +69,13 @@ pub fn conv3x3_forward<F: Real>(
                         }
                     }
                     let at = ((image * out_channels + o) * height + y) * width + x;
-                    if params.first_input > 0 {
-                        output[at] += sum;
-                    } else if params.bias_offset != NONE {
-                        output[at] = sum + parameters[params.bias_offset as usize + task_offset + o];
-                    } else {
-                        output[at] = sum;
+                    if params.accumulate != 0 {
+                        sum += output[at];
                     }
+                    if params.bias_offset != NONE {
+                        sum += parameters[params.bias_offset as usize + o];
+                    }
+                    output[at] = sum;
                 }
             }
         }

@@ -19,6 +19,7 @@ pub struct Conv2dForwardParams {
     pub parameter_stride: u32,
     pub weight_offset: u32,
     pub bias_offset: u32,
+    pub accumulate: u32,
 }
 
 /// `shaders/nn/conv2d_backward_input.wgsl`.
@@ -37,6 +38,7 @@ pub struct Conv2dBackwardInputParams {
     pub images_per_task: u32,
     pub parameter_stride: u32,
     pub weight_offset: u32,
+    pub accumulate: u32,
 }
 
 /// `shaders/nn/conv2d_backward_weight.wgsl`.
@@ -65,6 +67,7 @@ pub struct Conv2dReducePartialsParams {
     pub splits_per_task: u32,
     pub weights: u32,
     pub biases: u32,
+    pub added: u32,
     pub weight_offset: u32,
     pub bias_offset: u32,
     pub gradient_stride: u32,
@@ -73,10 +76,12 @@ pub struct Conv2dReducePartialsParams {
 /// `shaders/nn/conv3x3_pack.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Conv3x3PackParams {
+    pub tasks: u32,
     pub in_channels: u32,
     pub out_channels: u32,
     pub slabs: u32,
     pub elements: u32,
+    pub parameter_stride: u32,
     pub weight_offset: u32,
     pub transpose: u32,
 }
@@ -84,6 +89,7 @@ pub struct Conv3x3PackParams {
 /// `shaders/nn/conv3x3_forward.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Conv3x3ForwardParams {
+    pub first_image: u32,
     pub images: u32,
     pub in_channels: u32,
     pub out_channels: u32,
@@ -94,9 +100,8 @@ pub struct Conv3x3ForwardParams {
     pub first_input: u32,
     pub slab_inputs: u32,
     pub first_output: u32,
-    pub images_per_task: u32,
-    pub parameter_stride: u32,
     pub bias_offset: u32,
+    pub accumulate: u32,
 }
 
 /// `shaders/nn/conv3x3_backward_weight.wgsl`.

@@ -35,6 +35,7 @@ fn check_shape(shape: &Shape) {
         parameter_stride: stride,
         weight_offset,
         bias_offset,
+        accumulate: 0,
     };
     let backward_input = Conv2dBackwardInputParams {
         images,
@@ -50,6 +51,7 @@ fn check_shape(shape: &Shape) {
         images_per_task,
         parameter_stride: stride,
         weight_offset,
+        accumulate: 0,
     };
     let input = noise(1, (images * in_channels * shape.height * shape.width) as usize);
     let parameters = noise(2, (tasks * stride) as usize);
@@ -86,6 +88,7 @@ fn check_shape(shape: &Shape) {
             splits_per_task,
             weights,
             biases: out_channels,
+            added: weights + out_channels,
             weight_offset,
             bias_offset,
             gradient_stride: stride,
@@ -128,6 +131,7 @@ fn packed_convolution_equals_the_plain_one() {
         parameter_stride: 0,
         weight_offset: 3,
         bias_offset: 3 + weights,
+        accumulate: 0,
     };
     let mut expected = vec![f64::NAN; d_output.len()];
     conv2d_forward(&plain, &input, &parameters, &mut expected);
@@ -147,6 +151,7 @@ fn packed_convolution_equals_the_plain_one() {
         images_per_task: images,
         parameter_stride: 0,
         weight_offset: 3,
+        accumulate: 0,
     };
     let mut expected = vec![f64::NAN; input.len()];
     conv2d_backward_input(&plain, &d_output, &parameters, &mut expected);
@@ -166,12 +171,22 @@ fn tiles(
     let (blocks, slabs) = (out_channels.div_ceil(16), in_channels.div_ceil(64));
     let elements = blocks * slabs * 64 * 9 * 16;
     let mut packed = vec![f64::NAN; elements as usize];
-    let params = Conv3x3PackParams { in_channels, out_channels, slabs, elements, weight_offset: 3, transpose };
+    let params = Conv3x3PackParams {
+        tasks: 1,
+        in_channels,
+        out_channels,
+        slabs,
+        elements,
+        parameter_stride: 0,
+        weight_offset: 3,
+        transpose,
+    };
     conv3x3_pack(&params, parameters, &mut packed);
     let mut output = vec![f64::NAN; (images * out_channels * height * width) as usize];
     for (at, weights) in packed.chunks_exact(64 * 9 * 16).enumerate() {
         let (block, slab) = (at as u32 / slabs, at as u32 % slabs);
         let params = Conv3x3ForwardParams {
+            first_image: 0,
             images,
             in_channels,
             out_channels,
@@ -182,9 +197,8 @@ fn tiles(
             first_input: 64 * slab,
             slab_inputs: (in_channels - 64 * slab).min(64),
             first_output: 16 * block,
-            images_per_task: images,
-            parameter_stride: 0,
-            bias_offset,
+            bias_offset: if slab == 0 { bias_offset } else { u32::MAX },
+            accumulate: u32::from(slab > 0),
         };
         conv3x3_forward(&params, input, weights, parameters, &mut output);
     }
@@ -229,6 +243,7 @@ fn a_known_convolution() {
         parameter_stride: 0,
         weight_offset: 0,
         bias_offset: 9,
+        accumulate: 0,
     };
     let parameters = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 100.0];
     let mut output = [f64::NAN; 4];

@@ -3,7 +3,7 @@
 use inkling_gpu::{Gpu, kernels};
 use inkling_reference as twin;
 
-use super::bench::{Bench, noise};
+use super::bench::{Bench, Output, noise};
 use super::tolerance::Tolerance;
 use super::{case_list, params};
 use crate::Case;
@@ -49,6 +49,7 @@ const SHAPES: &[Shape] = &[
 ];
 
 const WEIGHT_OFFSET: u32 = 3;
+const NONE: u32 = u32::MAX;
 
 impl Shape {
     fn out_size(&self) -> [u32; 2] {
@@ -85,9 +86,17 @@ impl Shape {
     }
 }
 
+/// An output to be overwritten, or one to be added to.
+async fn written(bench: &mut Bench, elements: u32, accumulate: u32) -> Result<Output, String> {
+    match accumulate {
+        0 => bench.output(elements).await,
+        _ => bench.updated(noise(4, elements as usize)).await,
+    }
+}
+
 async fn forward(gpu: &Gpu) -> Result<(), String> {
     for shape in SHAPES {
-        for parameter_stride in [0, shape.stride_of_tasks()] {
+        for (parameter_stride, accumulate) in [(0, 0), (shape.stride_of_tasks(), 0), (shape.stride_of_tasks(), 1)] {
             let (params, reference) = params!(conv2d_forward Conv2dForwardParams {
                 images: shape.images,
                 in_channels: shape.in_channels,
@@ -102,13 +111,15 @@ async fn forward(gpu: &Gpu) -> Result<(), String> {
                 images_per_task: shape.images_per_task,
                 parameter_stride: parameter_stride,
                 weight_offset: WEIGHT_OFFSET,
-                bias_offset: shape.bias_offset(),
+                // The accumulating half of a tangent comes with a bias and without.
+                bias_offset: if accumulate * shape.padding == 1 { NONE } else { shape.bias_offset() },
+                accumulate: accumulate,
             });
             let (values, weights) = (noise(1, shape.inputs() as usize), shape.parameters());
             let mut bench = Bench::new(gpu)?;
             let input = bench.input(&values).await?;
             let parameters = bench.input(&weights).await?;
-            let output = bench.output(shape.outputs()).await?;
+            let output = written(&mut bench, shape.outputs(), accumulate).await?;
             let buffers = kernels::conv2d_forward::Buffers {
                 input: input.all(),
                 parameters: parameters.all(),
@@ -118,7 +129,7 @@ async fn forward(gpu: &Gpu) -> Result<(), String> {
             let mut expected = output.initial.clone();
             twin::conv2d_forward(&reference, &values, &weights, &mut expected);
             let tolerance = Tolerance::sum(shape.in_channels * shape.kernel * shape.kernel, 1.0);
-            let what = format!("output of {shape:?}, stride of tasks {parameter_stride}");
+            let what = format!("output of {shape:?}, stride of tasks {parameter_stride}, accumulate {accumulate}");
             bench.check(&what, &output, &expected, tolerance).await?;
         }
     }
@@ -127,7 +138,7 @@ async fn forward(gpu: &Gpu) -> Result<(), String> {
 
 async fn backward_input(gpu: &Gpu) -> Result<(), String> {
     for shape in SHAPES {
-        for parameter_stride in [0, shape.stride_of_tasks()] {
+        for (parameter_stride, accumulate) in [(0, 0), (shape.stride_of_tasks(), 0), (0, 1)] {
             let (params, reference) = params!(conv2d_backward_input Conv2dBackwardInputParams {
                 images: shape.images,
                 in_channels: shape.in_channels,
@@ -142,12 +153,13 @@ async fn backward_input(gpu: &Gpu) -> Result<(), String> {
                 images_per_task: shape.images_per_task,
                 parameter_stride: parameter_stride,
                 weight_offset: WEIGHT_OFFSET,
+                accumulate: accumulate,
             });
             let (dy, weights) = (noise(1, shape.outputs() as usize), shape.parameters());
             let mut bench = Bench::new(gpu)?;
             let d_output = bench.input(&dy).await?;
             let parameters = bench.input(&weights).await?;
-            let output = bench.output(shape.inputs()).await?;
+            let output = written(&mut bench, shape.inputs(), accumulate).await?;
             let buffers = kernels::conv2d_backward_input::Buffers {
                 d_output: d_output.all(),
                 parameters: parameters.all(),
@@ -157,7 +169,7 @@ async fn backward_input(gpu: &Gpu) -> Result<(), String> {
             let mut expected = output.initial.clone();
             twin::conv2d_backward_input(&reference, &dy, &weights, &mut expected);
             let tolerance = Tolerance::sum(shape.out_channels * shape.kernel * shape.kernel, 1.0);
-            let what = format!("d_input of {shape:?}, stride of tasks {parameter_stride}");
+            let what = format!("d_input of {shape:?}, stride of tasks {parameter_stride}, accumulate {accumulate}");
             bench.check(&what, &output, &expected, tolerance).await?;
         }
     }
@@ -208,13 +220,15 @@ async fn backward_weight(gpu: &Gpu) -> Result<(), String> {
 }
 
 async fn reduce(gpu: &Gpu) -> Result<(), String> {
-    for (tasks, splits, weights, biases) in [(1, 1, 1, 1), (3, 5, 67, 7), (2, 3, 63, 1), (1, 40, 130, 13)] {
+    let sizes = [(1, 1, 1, 1, 2), (3, 5, 67, 7, 74), (3, 5, 67, 7, 67), (2, 3, 63, 1, 64), (1, 40, 130, 13, 143)];
+    for (tasks, splits, weights, biases, added) in sizes {
         let stride = WEIGHT_OFFSET + weights + 2 + biases + 1;
         let (params, reference) = params!(conv2d_reduce_partials Conv2dReducePartialsParams {
             tasks: tasks,
             splits_per_task: splits,
             weights: weights,
             biases: biases,
+            added: added,
             weight_offset: WEIGHT_OFFSET,
             bias_offset: WEIGHT_OFFSET + weights + 2,
             gradient_stride: stride,
@@ -224,10 +238,11 @@ async fn reduce(gpu: &Gpu) -> Result<(), String> {
         let partials = bench.input(&values).await?;
         let output = bench.updated(noise(2, (tasks * stride) as usize)).await?;
         let buffers = kernels::conv2d_reduce_partials::Buffers { partials: partials.all(), gradient: output.all() };
-        bench.run(params, buffers, tasks * (weights + biases))?;
+        bench.run(params, buffers, tasks * added)?;
         let mut expected = output.initial.clone();
         twin::conv2d_reduce_partials(&reference, &values, &mut expected);
-        let what = format!("gradient of {tasks} tasks, {splits} splits, {weights} weights");
+        let what =
+            format!("gradient of {tasks} tasks, {splits} splits, {added} of {weights} weights and {biases} biases");
         bench.check(&what, &output, &expected, Tolerance::sum(splits, 1.0)).await?;
     }
     Ok(())

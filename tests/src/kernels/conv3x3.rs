@@ -22,27 +22,30 @@ const OFFSET: u32 = 3;
 const NONE: u32 = u32::MAX;
 
 async fn pack(gpu: &Gpu) -> Result<(), String> {
-    for [in_channels, out_channels] in [[1_u32, 1], [3, 17], [64, 16], [67, 5], [130, 33]] {
+    for [in_channels, out_channels, tasks] in [[1_u32, 1, 1], [3, 17, 3], [64, 16, 1], [67, 5, 2], [130, 33, 1]] {
         for transpose in [0, 1] {
             let (blocks, slabs) = (out_channels.div_ceil(16), in_channels.div_ceil(64));
             let elements = blocks * slabs * PACKED;
+            let stride = OFFSET + in_channels * out_channels * 9 + 2;
             let (params, reference) = params!(conv3x3_pack Conv3x3PackParams {
+                tasks: tasks,
                 in_channels: in_channels,
                 out_channels: out_channels,
                 slabs: slabs,
                 elements: elements,
+                parameter_stride: stride,
                 weight_offset: OFFSET,
                 transpose: transpose,
             });
-            let values = noise(1, (OFFSET + in_channels * out_channels * 9) as usize);
+            let values = noise(1, (tasks * stride) as usize);
             let mut bench = Bench::new(gpu)?;
             let parameters = bench.input(&values).await?;
-            let output = bench.output(elements).await?;
+            let output = bench.output(tasks * elements).await?;
             let buffers = kernels::conv3x3_pack::Buffers { parameters: parameters.all(), packed: output.all() };
-            bench.run(params, buffers, elements)?;
+            bench.run(params, buffers, tasks * elements)?;
             let mut expected = output.initial.clone();
             twin::conv3x3_pack(&reference, &values, &mut expected);
-            let what = format!("packed {in_channels} to {out_channels}, transpose {transpose}");
+            let what = format!("packed {in_channels} to {out_channels} of {tasks} tasks, transpose {transpose}");
             bench.check(&what, &output, &expected, Tolerance::EXACT).await?;
         }
     }
@@ -76,10 +79,12 @@ const SHAPES: &[Shape] = &[
 
 async fn forward(gpu: &Gpu) -> Result<(), String> {
     for shape in SHAPES {
-        for has_bias in [false, true] {
-            for slab in 0..shape.in_channels.div_ceil(64) {
-                for block in 0..shape.out_channels.div_ceil(16) {
-                    forward_tile(gpu, shape, has_bias, slab, block).await?;
+        for accumulate in [0, 1] {
+            for has_bias in [false, true] {
+                for slab in 0..shape.in_channels.div_ceil(64) {
+                    for block in 0..shape.out_channels.div_ceil(16) {
+                        forward_tile(gpu, shape, (has_bias, accumulate), slab, block).await?;
+                    }
                 }
             }
         }
@@ -87,13 +92,20 @@ async fn forward(gpu: &Gpu) -> Result<(), String> {
     Ok(())
 }
 
-/// One launch: the other blocks of output channels must stay as they are.
-async fn forward_tile(gpu: &Gpu, shape: &Shape, has_bias: bool, slab: u32, block: u32) -> Result<(), String> {
-    let stride = OFFSET + shape.out_channels + 1;
+/// One launch, for the images of the last task: those of the others, and the other blocks of output
+/// channels, must stay as they are.
+async fn forward_tile(
+    gpu: &Gpu,
+    shape: &Shape,
+    (has_bias, accumulate): (bool, u32),
+    slab: u32,
+    block: u32,
+) -> Result<(), String> {
     let (tiles_x, tiles_y) = (shape.width.div_ceil(4), shape.height.div_ceil(2));
     let slab_inputs = (shape.in_channels - 64 * slab).min(64);
     let (params, reference) = params!(conv3x3_forward Conv3x3ForwardParams {
-        images: shape.images,
+        first_image: shape.images - shape.images_per_task,
+        images: shape.images_per_task,
         in_channels: shape.in_channels,
         out_channels: shape.out_channels,
         height: shape.height,
@@ -103,33 +115,33 @@ async fn forward_tile(gpu: &Gpu, shape: &Shape, has_bias: bool, slab: u32, block
         first_input: 64 * slab,
         slab_inputs: slab_inputs,
         first_output: 16 * block,
-        images_per_task: shape.images_per_task,
-        parameter_stride: stride,
         bias_offset: if has_bias { OFFSET } else { NONE },
+        accumulate: accumulate,
     });
     let pixels = shape.height * shape.width;
     let values = noise(1, (shape.images * shape.in_channels * pixels) as usize);
     let packed = noise(2, PACKED as usize);
-    let biases = noise(3, (shape.images / shape.images_per_task * stride) as usize);
+    let biases = noise(3, (OFFSET + shape.out_channels) as usize);
     let mut bench = Bench::new(gpu)?;
     let input = bench.input(&values).await?;
     let weights = bench.input(&packed).await?;
     let parameters = bench.input(&biases).await?;
-    // A later slab adds to what is there; the first one must not.
     let outputs = shape.images * shape.out_channels * pixels;
-    let output =
-        if slab == 0 { bench.output(outputs).await? } else { bench.updated(noise(4, outputs as usize)).await? };
+    let output = match accumulate {
+        0 => bench.output(outputs).await?,
+        _ => bench.updated(noise(4, outputs as usize)).await?,
+    };
     let buffers = kernels::conv3x3_forward::Buffers {
         input: input.all(),
         weights: weights.all(),
         parameters: parameters.all(),
         output: output.all(),
     };
-    bench.run(params, buffers, shape.images * tiles_x * tiles_y)?;
+    bench.run(params, buffers, shape.images_per_task * tiles_x * tiles_y)?;
     let mut expected = output.initial.clone();
     twin::conv3x3_forward(&reference, &values, &packed, &biases, &mut expected);
     let tolerance = Tolerance::sum(9 * slab_inputs, 1.0);
-    let what = format!("output of {shape:?}, bias {has_bias}, slab {slab}, block {block}");
+    let what = format!("output of {shape:?}, bias {has_bias}, accumulate {accumulate}, slab {slab}, block {block}");
     bench.check(&what, &output, &expected, tolerance).await
 }
 

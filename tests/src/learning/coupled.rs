@@ -1,7 +1,7 @@
 //! Batch norm couples the images of a pass: cut into chunks, the pass must stay one.
 
 use inkling_gpu::{Allocate, Category, Gpu, Recorder};
-use inkling_nn::{Chunk, Conv4, Conv4Config, Layout, Norm, Pass, Weights};
+use inkling_nn::{Chunk, Conv4, Conv4Config, Layout, Norm, Pass, TaskAxis, Weights};
 
 use super::fixture::{CHANNELS, SIZE, message};
 use super::gradient::{Gradient, ROUNDING};
@@ -60,7 +60,7 @@ async fn pass(gpu: &Gpu, chunks: &[u32], cuts: Cuts) -> Result<(Vec<f32>, Vec<f3
         activations.push(network.activations(&mut device, "test", images).map_err(message)?);
         gradients.push(network.gradients(&mut device, "test", images).map_err(message)?);
     }
-    let scratch = network.scratch(&mut device, largest, IMAGES).map_err(message)?;
+    let scratch = network.scratch(&mut device, largest, IMAGES, 1).map_err(message)?;
     let mut buffer = |elements: u32| device.values(Category::Workspace, "test", elements.into()).map_err(message);
     let (weights, running) = (buffer(network.layout().elements())?, buffer(network.running().elements())?);
     let rows = IMAGES * network.dimension();
@@ -86,8 +86,9 @@ async fn pass(gpu: &Gpu, chunks: &[u32], cuts: Cuts) -> Result<(Vec<f32>, Vec<f3
         first_row += images;
     }
 
-    let pass = Pass { parameters: &weights, running: &running, scratch: &scratch };
-    network.prepare(&mut recorder, &weights, &scratch).map_err(message)?;
+    let axis = TaskAxis::shared(1, IMAGES);
+    let pass = Pass { parameters: &weights, running: &running, scratch: &scratch, axis };
+    network.prepare(&mut recorder, &weights, axis, &scratch).map_err(message)?;
     network.forward(&mut recorder, pass, &laid_out, &embeddings).await.map_err(message)?;
     cut(&mut recorder, cuts).await?;
     network.backward(&mut recorder, pass, &laid_out, &d_embeddings, &gradient).await.map_err(message)?;

@@ -2,7 +2,7 @@
 
 use inkling_data::Numbers;
 use inkling_gpu::{Allocate, Category, KernelTime, Recorder};
-use inkling_nn::{Chunk, Conv4, Conv4Config, Norm, Pass};
+use inkling_nn::{Chunk, Conv4, Conv4Config, Norm, Pass, TaskAxis};
 use inkling_platform::Stopwatch;
 
 use super::SessionError;
@@ -155,7 +155,7 @@ impl Passes {
             gradient: gpu.values(Category::Gradient, "gradient", elements)?,
             activations: network.activations(&mut gpu, "bench", bench.batch)?,
             gradients: network.gradients(&mut gpu, "bench", bench.batch)?,
-            scratch: network.scratch(&mut gpu, bench.batch, bench.batch)?,
+            scratch: network.scratch(&mut gpu, bench.batch, bench.batch, 1)?,
             embeddings: gpu.values(
                 Category::Embeddings,
                 "embeddings",
@@ -177,14 +177,15 @@ impl Passes {
     /// One pass, from the packing of the weights to the last kernel's end.
     async fn run(&mut self) -> Result<(), SessionError> {
         let buffers = &self.buffers;
-        let pass = Pass { parameters: &buffers.parameters, running: &buffers.running, scratch: &buffers.scratch };
+        let axis = TaskAxis::shared(1, self.bench.batch);
+        let pass = Pass { parameters: &buffers.parameters, running: &buffers.running, scratch: &buffers.scratch, axis };
         let chunks = [Chunk {
             images: self.bench.batch,
             activations: &buffers.activations,
             gradients: &buffers.gradients,
             first_row: 0,
         }];
-        self.network.prepare(&mut self.recorder, &buffers.parameters, &buffers.scratch)?;
+        self.network.prepare(&mut self.recorder, &buffers.parameters, axis, &buffers.scratch)?;
         self.network.forward(&mut self.recorder, pass, &chunks, &buffers.embeddings).await?;
         if self.backward {
             // The embeddings themselves serve as their gradient: the time does not depend on it.
