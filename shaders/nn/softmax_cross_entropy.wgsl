@@ -3,9 +3,11 @@
 //   outcome = (loss, 1 if y is the first of the largest logits, else 0)
 // The largest logit is subtracted first. p_y − 1 is taken as minus the sum of the other
 // probabilities, which keeps its digits where p_y is close to one.
+// Row r is row r mod rows_per_task of task r / rows_per_task; labels and outcomes of a task begin
+// task_stride elements, or rows, behind those of the task before.
 // One invocation owns one row.
 // Launch: rows invocations. Workgroup memory: none. Loop bound: 3 · ways.
-// Bindings: logits [rows, ways]; labels (row 0 at element label_offset); d_logits [rows, ways];
+// Bindings: logits [rows, ways]; labels (task 0's at element label_offset); d_logits [rows, ways];
 // outcomes [·, 2] from row outcome_offset.
 
 #import shared/grid.wgsl
@@ -14,6 +16,8 @@ struct Params {
     rows: u32,
     ways: u32,
     scale: f32,
+    rows_per_task: u32,
+    task_stride: u32,
     label_offset: u32,
     outcome_offset: u32,
 }
@@ -36,7 +40,9 @@ fn main(
         return;
     }
     let start = row * params.ways;
-    let label = labels[params.label_offset + row];
+    let task = row / params.rows_per_task;
+    let place = task * params.task_stride + row - task * params.rows_per_task;
+    let label = labels[params.label_offset + place];
 
     var largest = logits[start];
     var argmax = 0u;
@@ -57,7 +63,7 @@ fn main(
         let share = select(exp(logits[start + way] - largest), -others, way == label);
         d_logits[start + way] = params.scale * share / total;
     }
-    let outcome = 2u * (params.outcome_offset + row);
+    let outcome = 2u * (params.outcome_offset + place);
     outcomes[outcome] = log(total) - label_logit;
     outcomes[outcome + 1u] = select(0.0, 1.0, argmax == label);
 }

@@ -2,61 +2,69 @@
 
 use inkling_gpu::{Buffer, GpuError, Recorder};
 
-/// The sizes of the task at hand.
+/// The sizes of the tasks at hand, which are solved side by side.
 #[derive(Clone, Copy, Debug)]
 pub struct HeadTask {
+    /// Tasks of the pass.
+    pub tasks: u32,
     /// W, the number of classes.
     pub ways: u32,
-    /// N, the number of support images that are members of the task.
+    /// N, the number of support images that are members of each task.
     pub support: u32,
-    /// M, the number of query images.
+    /// M, the number of query images of each task.
     pub queries: u32,
 }
 
-/// The task's tensors, which every phase may read.
+/// The tasks' tensors, which every phase may read.
 #[derive(Clone, Copy, Debug)]
 pub struct HeadTensors<'b> {
-    /// Flat parameters; the head's own are among them.
+    /// Flat parameters, shared by the tasks; the head's own are among them.
     pub parameters: &'b Buffer,
-    /// E, `[N, d]`.
+    /// E, `[tasks, N, d]`.
     pub embeddings: &'b Buffer,
-    /// `[N]` labels of the support.
+    /// `[tasks, N]` labels of the support.
     pub support_labels: &'b Buffer,
-    /// `[M]` labels of the queries.
+    /// `[tasks, M]` labels of the queries.
     pub query_labels: &'b Buffer,
-    /// `[·, 2]`: loss and correctness of each query, from row `first_outcome` on.
+    /// `[·, 2]`: loss and correctness of each query, `[tasks, M]` rows from `first_outcome` on.
     pub outcomes: &'b Buffer,
     /// See `outcomes`.
     pub first_outcome: u32,
 }
 
-/// One batch of queries.
+/// One batch of queries: as many of each task.
 #[derive(Clone, Copy, Debug)]
 pub struct QueryBatch {
-    /// The number of the batch's first query.
+    /// The number, in its task, of the batch's first query.
     pub first: u32,
-    /// Queries in the batch.
+    /// M_b, queries of each task in the batch.
     pub queries: u32,
 }
 
-/// A task head. `fit`, then `query` for each batch, then `finish` when gradients are wanted.
+/// A task head. `fit`, then `score` and `backward` for each batch, then `finish` when gradients
+/// are wanted. `fit` and `finish` may record many launches and hand them over on the way.
 ///
 /// Results do not depend on how the queries are cut into batches.
 pub trait Head {
-    /// Solves the task from its support embeddings and forgets gradients of earlier tasks.
+    /// Solves the tasks from their support embeddings and forgets gradients of earlier tasks.
     ///
     /// # Errors
     /// Device errors.
-    fn fit(&self, recorder: &mut Recorder, task: HeadTask, tensors: HeadTensors<'_>) -> Result<(), GpuError>;
+    fn fit(
+        &self,
+        recorder: &mut Recorder,
+        task: HeadTask,
+        tensors: HeadTensors<'_>,
+    ) -> impl Future<Output = Result<(), GpuError>>;
 
-    /// The embeddings of the present query batch, `[M_b, d]`: write them before
+    /// The embeddings of the present query batch, `[tasks, M_b, d]`: write them before
     /// [`Head::query`]. Their gradient is [`Head::d_queries`] afterwards.
     fn queries(&self) -> &Buffer;
 
-    /// dL/dE_q of the present query batch, `[M_b, d]`.
+    /// dL/dE_q of the present query batch, `[tasks, M_b, d]`.
     fn d_queries(&self) -> &Buffer;
 
-    /// The logits of the present query batch, `[M_b, W]`.
+    /// The logits of the present query batch, `[tasks, M_b, W]`.
     fn logits(&self) -> &Buffer;
 
     /// Scores the batch: writes logits and outcomes.
@@ -85,8 +93,8 @@ pub trait Head {
         gradient: &Buffer,
     ) -> Result<(), GpuError>;
 
-    /// Writes the rows dL/dE `[N, d]` of all batches since `fit` or the last `finish`, and starts
-    /// to accumulate anew.
+    /// Writes the rows dL/dE `[tasks, N, d]` of all batches since `fit` or the last `finish`, adds
+    /// what remains of the head's own gradient, and starts to accumulate anew.
     ///
     /// # Errors
     /// Device errors.
@@ -96,5 +104,6 @@ pub trait Head {
         task: HeadTask,
         tensors: HeadTensors<'_>,
         rows: &Buffer,
-    ) -> Result<(), GpuError>;
+        gradient: &Buffer,
+    ) -> impl Future<Output = Result<(), GpuError>>;
 }

@@ -5,9 +5,10 @@ use inkling_data::Numbers;
 use inkling_gpu::{Buffer, Gpu, Recorder, RecorderStats};
 use inkling_nn::Weights;
 
-use crate::head::{Head, HeadTask};
+use crate::head::Head;
 use crate::model::Model;
 use crate::step::Step;
+use crate::task::check_pass;
 use crate::workspace::{Purpose, Sizes, Workspace};
 use crate::{Estimator, MetaError, SubsetTime, Task, TaskLimits, Update};
 
@@ -40,14 +41,19 @@ impl Learner {
     /// Device errors, out of memory among them.
     pub fn new(gpu: &Gpu, model: Model, limits: TaskLimits, purpose: Purpose) -> Result<Self, MetaError> {
         let recorder = gpu.recorder()?;
-        let workspace = Workspace::new(&mut gpu.clone(), &model.config, model.parts(), limits, purpose)?;
-        let sizes = Sizes::new(&model.config, &model.network, limits, purpose);
+        let workspace = Workspace::new(&mut gpu.clone(), &model, limits, purpose)?;
+        let sizes = Sizes::new(&model, limits, purpose);
         Ok(Self { model, limits, sizes, recorder, workspace, pending: Vec::new(), packed: false })
     }
 
     /// The model.
     pub fn model(&self) -> &Model {
         &self.model
+    }
+
+    /// The largest tasks that there is room for, and how many of them at once.
+    pub fn limits(&self) -> TaskLimits {
+        self.limits
     }
 
     /// What was recorded so far.
@@ -66,8 +72,8 @@ impl Learner {
     /// [`inkling_nn::NnError::Weights`] lists every misfit; device errors.
     pub async fn set_weights(&mut self, weights: &Weights) -> Result<(), MetaError> {
         let [parameters, running] = weights.to_flat([&self.model.layout, self.model.network.running()], &[])?;
-        self.recorder.upload_values(self.workspace.parameters.all(), &parameters).await?;
-        self.recorder.upload_values(self.workspace.running.all(), &running).await?;
+        self.recorder.upload_values(self.workspace.common.parameters.all(), &parameters).await?;
+        self.recorder.upload_values(self.workspace.common.running.all(), &running).await?;
         self.packed = false;
         Ok(())
     }
@@ -78,9 +84,9 @@ impl Learner {
     /// Device errors.
     pub async fn weights(&mut self) -> Result<Weights, MetaError> {
         let mut weights = Weights::default();
-        let parameters = self.recorder.read(self.workspace.parameters.all()).await?;
+        let parameters = self.recorder.read(self.workspace.common.parameters.all()).await?;
         weights.insert_flat(&self.model.layout, &parameters)?;
-        let running = self.recorder.read(self.workspace.running.all()).await?;
+        let running = self.recorder.read(self.workspace.common.running.all()).await?;
         weights.insert_flat(self.model.network.running(), &running)?;
         Ok(weights)
     }
@@ -91,7 +97,7 @@ impl Learner {
     /// Device errors.
     pub async fn moments(&mut self) -> Result<Vec<(&'static str, Weights)>, MetaError> {
         let mut moments = Vec::new();
-        let Some(state) = &self.workspace.optimizer else { return Ok(moments) };
+        let Some(state) = &self.workspace.common.optimizer else { return Ok(moments) };
         for (name, buffer) in state.names().iter().zip(state.moments()) {
             let vector = self.recorder.read(buffer.all()).await?;
             let mut tensors = Weights::default();
@@ -106,7 +112,7 @@ impl Learner {
     /// # Errors
     /// [`inkling_nn::NnError::Weights`] lists every misfit; device errors.
     pub async fn set_moments(&mut self, moments: &[Weights]) -> Result<(), MetaError> {
-        let Some(state) = &self.workspace.optimizer else { return Ok(()) };
+        let Some(state) = &self.workspace.common.optimizer else { return Ok(()) };
         for (buffer, tensors) in state.moments().iter().zip(moments) {
             let [vector] = tensors.to_flat([&self.model.layout], &[])?;
             self.recorder.upload_values(buffer.all(), &vector).await?;
@@ -116,7 +122,7 @@ impl Learner {
 
     /// Names of the optimiser's moments.
     pub fn moment_names(&self) -> &'static [&'static str] {
-        self.workspace.optimizer.as_ref().map_or(&[], |state| state.names())
+        self.workspace.common.optimizer.as_ref().map_or(&[], |state| state.names())
     }
 
     /// Changes the estimator to another that needs no more room: between `chunked`, `lite` and
@@ -136,7 +142,7 @@ impl Learner {
 
     /// Sets the accumulated gradient to zero.
     pub fn clear_gradient(&mut self) {
-        if let Some(gradient) = &self.workspace.gradient {
+        if let Some(gradient) = &self.workspace.common.gradient {
             self.recorder.clear(gradient.all());
         }
         self.pending.clear();
@@ -148,7 +154,7 @@ impl Learner {
     /// Device errors.
     pub async fn gradient(&mut self) -> Result<Weights, MetaError> {
         let mut weights = Weights::default();
-        if let Some(gradient) = &self.workspace.gradient {
+        if let Some(gradient) = &self.workspace.common.gradient {
             let vector = self.recorder.read(gradient.all()).await?;
             weights.insert_flat(&self.model.layout, &vector)?;
         }
@@ -158,27 +164,25 @@ impl Learner {
     /// Adds one task's gradient; `numbers` draws the estimator's subset.
     ///
     /// # Errors
+    /// As [`Learner::accumulate_pass`].
+    pub async fn accumulate(&mut self, task: &Task<'_>, numbers: &mut Numbers) -> Result<(), MetaError> {
+        self.accumulate_pass(std::slice::from_ref(task), std::slice::from_mut(numbers)).await
+    }
+
+    /// Adds the gradients of tasks of one size, which run side by side; `numbers` draws each task's
+    /// subset.
+    ///
+    /// # Errors
     /// [`MetaError::Task`] and [`MetaError::Config`] for tasks and subsets that do not fit; device
     /// errors.
-    pub async fn accumulate(&mut self, task: &Task<'_>, numbers: &mut Numbers) -> Result<(), MetaError> {
+    pub async fn accumulate_pass(&mut self, tasks: &[Task<'_>], numbers: &mut [Numbers]) -> Result<(), MetaError> {
         let first_outcome: u32 = self.pending.iter().sum();
-        let queries = self.start(task, first_outcome).await?;
-        let gradient = &self.model.config.gradient;
-        let members = gradient.members(task.support_labels, task.ways, numbers)?;
-        let batches = task.query_labels.len().div_ceil(self.sizes.query_batch as usize) as u32;
-        let fresh = gradient.subset == SubsetTime::QueryBatch && gradient.estimator == Estimator::Lite;
-        let subsets = (0..if fresh { batches } else { 1 })
-            .map(|_| gradient.back_propagated(members.len() as u32, if fresh { 1 } else { batches }, numbers))
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut step = Step {
-            model: &self.model,
-            sizes: &self.sizes,
-            recorder: &mut self.recorder,
-            workspace: &self.workspace,
-            task,
-            head_task: HeadTask { ways: task.ways, support: members.len() as u32, queries },
-            first_outcome,
-        };
+        self.start(tasks, first_outcome)?;
+        let (members, subsets) = self.draw(tasks, numbers)?;
+        let support = members.first().map_or(0, Vec::len) as u32;
+        let fresh = self.draws_for_each_batch();
+        let place = (&mut self.recorder, &self.workspace);
+        let mut step = Step::new(&self.model, &self.sizes, place, tasks, (support, first_outcome));
         step.embed(&members).await?;
         let mut subsets = subsets.into_iter();
         for batch in step.batches() {
@@ -191,8 +195,37 @@ impl Learner {
         if let Some((subset, factor)) = subsets.next() {
             step.back_propagate_support(&members, &subset, factor).await?;
         }
-        self.pending.push(queries);
+        self.pending.extend(tasks.iter().map(|task| task.query_labels.len() as u32));
         Ok(())
+    }
+
+    fn draws_for_each_batch(&self) -> bool {
+        let gradient = &self.model.config.gradient;
+        gradient.subset == SubsetTime::QueryBatch && gradient.estimator == Estimator::Lite
+    }
+
+    /// The members of each task, and the rows to back-propagate, as positions among the members of
+    /// all tasks, with their factor: once, or for every query batch.
+    fn draw(&self, tasks: &[Task<'_>], numbers: &mut [Numbers]) -> Result<Draw, MetaError> {
+        let gradient = &self.model.config.gradient;
+        let queries = tasks.first().map_or(0, |task| task.query_labels.len());
+        let batches = queries.div_ceil(self.sizes.query_batch.max(1) as usize) as u32;
+        let fresh = self.draws_for_each_batch();
+        let mut all_members = Vec::with_capacity(tasks.len());
+        let mut subsets = vec![(Vec::new(), 1.0); if fresh { batches as usize } else { 1 }];
+        let mut first = 0;
+        for (task, numbers) in tasks.iter().zip(numbers) {
+            let members = gradient.members(task.support_labels, task.ways, numbers)?;
+            let count = members.len() as u32;
+            for (subset, factor) in &mut subsets {
+                let (positions, of_task) = gradient.back_propagated(count, if fresh { 1 } else { batches }, numbers)?;
+                subset.extend(positions.iter().map(|position| first + position));
+                *factor = of_task;
+            }
+            first += count;
+            all_members.push(members);
+        }
+        Ok((all_members, subsets))
     }
 
     /// Updates the weights with the mean gradient of the accumulated tasks, clears it, and gives
@@ -206,15 +239,16 @@ impl Learner {
         learning_rate: f32,
         clip_norm: f32,
     ) -> Result<(Vec<Outcome>, f32), MetaError> {
-        let (Some(optimizer), Some(gradient)) = (&self.workspace.optimizer, &self.workspace.gradient) else {
+        let (Some(optimizer), Some(gradient)) = (&self.workspace.common.optimizer, &self.workspace.common.gradient)
+        else {
             return Err(MetaError::Task("the learner was made without an optimiser".into()));
         };
         let update = Update { learning_rate, clip_norm, scale: 1.0 / self.pending.len().max(1) as f32 };
-        optimizer.step(&mut self.recorder, gradient, &self.workspace.parameters, step, update)?;
+        optimizer.step(&mut self.recorder, gradient, &self.workspace.common.parameters, step, update)?;
         self.packed = false;
         // The norm travels behind the outcomes: one read-back for the whole step.
         let queries: u32 = self.pending.iter().sum();
-        let behind = self.workspace.outcomes.slice(8 * u64::from(queries), optimizer.clip().bytes())?;
+        let behind = self.workspace.common.outcomes.slice(8 * u64::from(queries), optimizer.clip().bytes())?;
         self.recorder.copy(optimizer.clip().all(), behind);
         let values = self.read_outcomes(queries + 1).await?;
         let outcomes = self.outcomes_of(&values);
@@ -247,11 +281,20 @@ impl Learner {
     /// Learns from the support and classifies the queries, without gradients.
     ///
     /// # Errors
-    /// [`MetaError::Task`] for tasks that do not fit; device errors.
+    /// As [`Learner::evaluate_pass`].
     pub async fn evaluate(&mut self, task: &Task<'_>) -> Result<Outcome, MetaError> {
-        let queries = self.classify(task, None).await?;
-        let values = self.read_outcomes(queries).await?;
-        Ok(mean_outcome(&values))
+        let outcomes = self.evaluate_pass(std::slice::from_ref(task)).await?;
+        Ok(outcomes.first().copied().unwrap_or_default())
+    }
+
+    /// Learns from the supports of tasks of one size and classifies their queries, side by side.
+    ///
+    /// # Errors
+    /// [`MetaError::Task`] for tasks that do not fit; device errors.
+    pub async fn evaluate_pass(&mut self, tasks: &[Task<'_>]) -> Result<Vec<Outcome>, MetaError> {
+        let queries = self.classify(tasks, None).await?;
+        let values = self.read_outcomes(queries * tasks.len() as u32).await?;
+        Ok(values.chunks(2 * queries.max(1) as usize).map(mean_outcome).collect())
     }
 
     /// Learns from the support and gives the logits of each query, `[M, W]`.
@@ -260,28 +303,24 @@ impl Learner {
     /// As [`Learner::evaluate`].
     pub async fn logits(&mut self, task: &Task<'_>) -> Result<Vec<f32>, MetaError> {
         let mut logits = Vec::new();
-        self.classify(task, Some(&mut logits)).await?;
+        self.classify(std::slice::from_ref(task), Some(&mut logits)).await?;
         Ok(logits)
     }
 
-    async fn classify(&mut self, task: &Task<'_>, mut logits: Option<&mut Vec<f32>>) -> Result<u32, MetaError> {
-        let queries = self.start(task, 0).await?;
-        let support = task.support_labels.len() as u32;
-        let mut step = Step {
-            model: &self.model,
-            sizes: &self.sizes,
-            recorder: &mut self.recorder,
-            workspace: &self.workspace,
-            task,
-            head_task: HeadTask { ways: task.ways, support, queries },
-            first_outcome: 0,
-        };
-        let members: Vec<u32> = (0..support).collect();
+    /// Gives the queries of each task.
+    async fn classify(&mut self, tasks: &[Task<'_>], mut logits: Option<&mut Vec<f32>>) -> Result<u32, MetaError> {
+        self.start(tasks, 0)?;
+        let (support, queries, ways) = tasks
+            .first()
+            .map_or((0, 0, 0), |task| (task.support_labels.len() as u32, task.query_labels.len() as u32, task.ways));
+        let place = (&mut self.recorder, &self.workspace);
+        let mut step = Step::new(&self.model, &self.sizes, place, tasks, (support, 0));
+        let members: Vec<Vec<u32>> = tasks.iter().map(|_| (0..support).collect()).collect();
         step.embed(&members).await?;
         for batch in step.batches() {
             step.score(batch).await?;
             if let Some(logits) = &mut logits {
-                let bytes = 4 * u64::from(batch.queries) * u64::from(task.ways);
+                let bytes = 4 * u64::from(batch.queries) * u64::from(ways);
                 let slice = self.workspace.head.logits().slice(0, bytes)?;
                 logits.extend(step.recorder.read::<f32>(slice).await?);
             }
@@ -289,27 +328,30 @@ impl Learner {
         Ok(queries)
     }
 
-    /// Checks a task and packs the weights where they have changed.
-    async fn start(&mut self, task: &Task<'_>, first_outcome: u32) -> Result<u32, MetaError> {
-        task.check(self.model.network.image_elements(), self.limits)?;
-        let queries = task.query_labels.len() as u32;
-        if 8 * u64::from(first_outcome + queries + 1) > self.workspace.outcomes.bytes() {
+    /// Checks the tasks of a pass and packs the weights where they have changed.
+    fn start(&mut self, tasks: &[Task<'_>], first_outcome: u32) -> Result<(), MetaError> {
+        check_pass(tasks, self.model.network.image_elements(), self.limits)?;
+        let queries: usize = tasks.iter().map(|task| task.query_labels.len()).sum();
+        if 8 * (u64::from(first_outcome) + queries as u64 + 1) > self.workspace.common.outcomes.bytes() {
             return Err(MetaError::Task("more tasks in one step than were planned".into()));
         }
         if !self.packed {
-            let scratch = &self.workspace.scratch;
+            let (parameters, scratch) = (&self.workspace.common.parameters, &self.workspace.scratch);
             let axis = inkling_nn::TaskAxis::shared(1, self.limits.support);
-            self.model.network.prepare(&mut self.recorder, &self.workspace.parameters, axis, scratch)?;
+            self.model.network.prepare(&mut self.recorder, parameters, axis, scratch)?;
             self.packed = true;
         }
-        Ok(queries)
+        Ok(())
     }
 
     async fn read_outcomes(&mut self, queries: u32) -> Result<Vec<f32>, MetaError> {
-        let slice = self.workspace.outcomes.slice(0, 8 * u64::from(queries))?;
+        let slice = self.workspace.common.outcomes.slice(0, 8 * u64::from(queries))?;
         Ok(self.recorder.read(slice).await?)
     }
 }
+
+/// The members of each task's support; subsets of all members with the factors of their rows.
+type Draw = (Vec<Vec<u32>>, Vec<(Vec<u32>, f32)>);
 
 /// Means in f64: a task may have thousands of queries.
 fn mean_outcome(values: &[f32]) -> Outcome {

@@ -3,13 +3,16 @@
 //! A head turns embeddings into a loss and rows dL/dE; an estimator turns rows into a parameter
 //! gradient with bounded memory; neither knows the other. A [`Learner`] runs both on a device.
 
+mod common;
 mod error;
 mod estimator;
 mod head;
+mod heads;
+mod images;
 mod learner;
 mod model;
 mod optimizer;
-mod prototypes;
+mod rooms;
 mod step;
 mod task;
 mod workspace;
@@ -17,9 +20,9 @@ mod workspace;
 pub use error::MetaError;
 pub use estimator::{Estimator, GradientSettings, SubsetTime};
 pub use head::{Head, HeadTask, HeadTensors, QueryBatch};
+pub use heads::{HeadSettings, Metric};
 pub use learner::{Learner, Outcome};
 pub use model::{LearnerConfig, Model};
 pub use optimizer::{Optimizer, OptimizerState, Update};
-pub use prototypes::{Metric, PrototypeHead, Prototypes};
 pub use task::{Images, Task, TaskLimits};
-pub use workspace::{Purpose, Room, Workspace};
+pub use workspace::Purpose;

@@ -4,16 +4,17 @@ use inkling_data::ImageShape;
 use inkling_gpu::{Bytes, Plan, Recorder, Tier};
 use inkling_nn::{Conv4, Conv4Config, Layout, Weights};
 
+use crate::heads::HeadModel;
 use crate::workspace::{Purpose, Workspace};
-use crate::{Estimator, GradientSettings, MetaError, Metric, Prototypes, TaskLimits};
+use crate::{Estimator, GradientSettings, HeadSettings, MetaError, TaskLimits};
 
 /// What a learner is made of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LearnerConfig {
     /// The network.
     pub network: Conv4Config,
-    /// The head's metric.
-    pub metric: Metric,
+    /// The head.
+    pub head: HeadSettings,
     /// The estimator.
     pub gradient: GradientSettings,
     /// The shape of image bytes, where tasks come as bytes.
@@ -25,7 +26,7 @@ pub struct LearnerConfig {
 pub struct Model {
     pub(crate) config: LearnerConfig,
     pub(crate) network: Conv4,
-    pub(crate) head: Prototypes,
+    pub(crate) head: HeadModel,
     pub(crate) layout: Layout,
 }
 
@@ -48,7 +49,7 @@ impl Model {
             return Err(MetaError::config("gradient.chunk", 0, "a pass needs at least one image"));
         }
         let mut layout = network.layout().clone();
-        let head = Prototypes::new(&mut layout, config.metric, network.dimension());
+        let head = HeadModel::new(config.head, &mut layout, network.dimension())?;
         Ok(Self { config, network, head, layout })
     }
 
@@ -73,7 +74,7 @@ impl Model {
     /// None in practice: a plan accepts every buffer.
     pub fn plan(&self, limits: TaskLimits, purpose: Purpose) -> Result<Plan, MetaError> {
         let mut plan = Plan::default();
-        Workspace::new(&mut plan, &self.config, self.parts(), limits, purpose)?;
+        Workspace::new(&mut plan, self, limits, purpose)?;
         Ok(plan)
     }
 
@@ -89,15 +90,17 @@ impl Model {
         Ok(bytes)
     }
 
-    /// Initial weights: the network's from `normal`, the head's scale as given.
+    /// Initial weights: the network's from `normal`, the head's from its settings.
     ///
     /// # Errors
     /// None in practice: the vectors are of these layouts.
-    pub fn initial_weights(&self, normal: impl FnMut() -> f32, scale: f32) -> Result<Weights, MetaError> {
+    pub fn initial_weights(&self, normal: impl FnMut() -> f32) -> Result<Weights, MetaError> {
         let (mut parameters, running) = self.network.initialize(normal);
         parameters.resize(self.layout.elements() as usize, 0.0);
-        if let Some(value) = self.head.scale_offset().and_then(|offset| parameters.get_mut(offset as usize)) {
-            *value = scale;
+        for (offset, value) in self.head.initial() {
+            if let Some(parameter) = parameters.get_mut(offset as usize) {
+                *parameter = value;
+            }
         }
         let mut weights = Weights::default();
         weights.insert_flat(&self.layout, &parameters)?;
@@ -120,9 +123,5 @@ impl Model {
             Estimator::Subsampled => f64::from(gradient.h.min(task.support)) * (2.0 * forward + backward),
         };
         support_flops + queries * (forward + backward)
-    }
-
-    pub(crate) fn parts(&self) -> (&Conv4, Prototypes, &Layout) {
-        (&self.network, self.head, &self.layout)
     }
 }

@@ -45,9 +45,11 @@ pub struct Task<'a> {
     pub query_labels: &'a [u32],
 }
 
-/// The largest task that a learner has room for.
+/// The largest tasks that a learner has room for, and how many of them it takes at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TaskLimits {
+    /// Tasks of one pass: they run side by side, in the same launches.
+    pub tasks: u32,
     /// Classes.
     pub ways: u32,
     /// Support images of all classes.
@@ -60,6 +62,7 @@ impl TaskLimits {
     /// Room for tasks of both kinds.
     pub fn union(self, other: Self) -> Self {
         Self {
+            tasks: self.tasks.max(other.tasks),
             ways: self.ways.max(other.ways),
             support: self.support.max(other.support),
             queries: self.queries.max(other.queries),
@@ -94,4 +97,27 @@ impl Task<'_> {
         }
         Ok(())
     }
+}
+
+/// Checks the tasks of one pass: each by itself, and that they are of one size.
+pub(crate) fn check_pass(tasks: &[Task<'_>], elements: u64, limits: TaskLimits) -> Result<(), MetaError> {
+    let Some(first) = tasks.first() else {
+        return Err(MetaError::Task("a pass without a task".into()));
+    };
+    if tasks.len() > limits.tasks as usize {
+        return Err(MetaError::Task(format!("{} tasks in a pass; there is room for {}", tasks.len(), limits.tasks)));
+    }
+    for task in tasks {
+        task.check(elements, limits)?;
+        let sizes = |task: &Task<'_>| (task.ways, task.support_labels.len(), task.query_labels.len());
+        if sizes(task) != sizes(first) {
+            return Err(MetaError::Task(format!(
+                "tasks of one pass must be of one size, but ways, support and queries are {:?} and {:?}; \
+                 set training.tasks_per_pass = 1",
+                sizes(first),
+                sizes(task)
+            )));
+        }
+    }
+    Ok(())
 }

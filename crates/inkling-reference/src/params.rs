@@ -295,6 +295,8 @@ pub struct SoftmaxCrossEntropyParams {
     pub rows: u32,
     pub ways: u32,
     pub scale: f32,
+    pub rows_per_task: u32,
+    pub task_stride: u32,
     pub label_offset: u32,
     pub outcome_offset: u32,
 }

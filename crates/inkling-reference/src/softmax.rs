@@ -14,7 +14,9 @@ pub fn softmax_cross_entropy<F: Real>(
     let ways = params.ways as usize;
     for row in 0..params.rows as usize {
         let logits = &logits[row * ways..(row + 1) * ways];
-        let label = labels[params.label_offset as usize + row] as usize;
+        let [rows_per_task, stride] = [params.rows_per_task, params.task_stride].map(|value| value as usize);
+        let place = row / rows_per_task * stride + row % rows_per_task;
+        let label = labels[params.label_offset as usize + place] as usize;
         let mut argmax = 0;
         for way in 1..ways {
             if logits[way] > logits[argmax] {
@@ -29,7 +31,7 @@ pub fn softmax_cross_entropy<F: Real>(
             let share = if way == label { -others } else { exponential(way) };
             d_logits[row * ways + way] = F::of(params.scale.into()) * share / total;
         }
-        let at = 2 * (params.outcome_offset as usize + row);
+        let at = 2 * (params.outcome_offset as usize + place);
         outcomes[at] = total.ln() - (logits[label] - logits[argmax]);
         outcomes[at + 1] = if argmax == label { F::ONE } else { F::ZERO };
     }

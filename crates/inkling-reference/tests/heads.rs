@@ -66,7 +66,15 @@ fn linear() {
 
 #[test]
 fn loss() {
-    let params = SoftmaxCrossEntropyParams { rows: 4, ways: 5, scale: 0.25, label_offset: 2, outcome_offset: 1 };
+    let params = SoftmaxCrossEntropyParams {
+        rows: 4,
+        ways: 5,
+        scale: 0.25,
+        rows_per_task: 4,
+        task_stride: 0,
+        label_offset: 2,
+        outcome_offset: 1,
+    };
     let logits: Vec<f64> = noise(1, 20).iter().map(|logit| 4.0 * logit).collect();
     let labels = [9, 9, 3, 0, 4, 1];
     let run = |logits: &[f64]| {
@@ -83,7 +91,15 @@ fn loss() {
 
 #[test]
 fn loss_is_stable_and_ties_go_to_the_first() {
-    let params = SoftmaxCrossEntropyParams { rows: 4, ways: 2, scale: 1.0, label_offset: 0, outcome_offset: 0 };
+    let params = SoftmaxCrossEntropyParams {
+        rows: 4,
+        ways: 2,
+        scale: 1.0,
+        rows_per_task: 4,
+        task_stride: 0,
+        label_offset: 0,
+        outcome_offset: 0,
+    };
     let logits = [1e4_f32, 1e4, 1e4, 1e4, -1e4, 1e4, 20.0, 0.0];
     let (mut d_logits, mut outcomes) = ([f32::NAN; 8], [f32::NAN; 8]);
     softmax_cross_entropy(&params, &logits, &[0, 1, 0, 0], &mut d_logits, &mut outcomes);
@@ -134,7 +150,15 @@ impl Head {
     fn score(&self, logits: &[f64]) -> (Vec<f64>, f64) {
         let rows = TASKS * QUERIES;
         // An eighth is exact in f32.
-        let params = SoftmaxCrossEntropyParams { rows, ways: WAYS, scale: 0.125, label_offset: 0, outcome_offset: 0 };
+        let params = SoftmaxCrossEntropyParams {
+            rows,
+            ways: WAYS,
+            scale: 0.125,
+            rows_per_task: rows,
+            task_stride: 0,
+            label_offset: 0,
+            outcome_offset: 0,
+        };
         let mut d_logits = vec![f64::NAN; logits.len()];
         let mut outcomes = vec![f64::NAN; 2 * rows as usize];
         softmax_cross_entropy(&params, logits, &QUERY_LABELS, &mut d_logits, &mut outcomes);

@@ -52,7 +52,7 @@ async fn a_learner_beyond_the_limit(gpu: &Gpu) -> Result<(), String> {
     let model = Model::new(config(VARIANTS[0], settings(Estimator::Lite, 2, 2)), gpu.tier()).map_err(message)?;
     let row_bytes = 4 * u64::from(model.network().dimension());
     let support = (gpu.max_binding_bytes() / row_bytes + 1) as u32;
-    let limits = TaskLimits { ways: 2, support, queries: 4 };
+    let limits = TaskLimits { tasks: 1, ways: 2, support, queries: 4 };
     let result = Learner::new(gpu, model, limits, Purpose::Gradient);
     if !matches!(&result, Err(MetaError::Gpu(GpuError::TooLarge { .. }))) {
         return Err(format!("{:?}", result.err()));

@@ -3,8 +3,8 @@
 use inkling_data::Numbers;
 use inkling_gpu::Gpu;
 use inkling_meta::{
-    Estimator, GradientSettings, Images, Learner, LearnerConfig, Metric, Model, Outcome, Purpose, SubsetTime, Task,
-    TaskLimits,
+    Estimator, GradientSettings, HeadSettings, Images, Learner, LearnerConfig, Metric, Model, Outcome, Purpose,
+    SubsetTime, Task, TaskLimits,
 };
 use inkling_nn::{Conv4Config, Norm, Weights};
 
@@ -32,7 +32,8 @@ pub fn message(error: impl std::fmt::Display) -> String {
 /// A small Conv-4 with prototypes; images come as values.
 pub fn config((norm, metric): (Norm, Metric), gradient: GradientSettings) -> LearnerConfig {
     let network = Conv4Config { channels: CHANNELS, in_channels: 1, image_size: SIZE, norm };
-    LearnerConfig { network, metric, gradient, source: None }
+    // Scaled up, so that a softmax of cosines is not flat.
+    LearnerConfig { network, head: HeadSettings::Prototypes { metric, scale: 5.0 }, gradient, source: None }
 }
 
 /// An estimator that draws once a task and takes all queries at once.
@@ -104,7 +105,7 @@ impl NoiseTask {
 
     /// Exactly the task's size.
     pub fn limits(&self) -> TaskLimits {
-        TaskLimits { ways: self.ways, support: self.support(), queries: self.queries() }
+        TaskLimits { tasks: 1, ways: self.ways, support: self.support(), queries: self.queries() }
     }
 
     /// What a learner takes.
@@ -125,7 +126,7 @@ pub fn weights(model: &Model) -> Result<Weights, String> {
     let mut numbers = noise(99, 2 * count).into_iter();
     let mut next = || numbers.next().unwrap_or(0.0);
     // Uniform deviates of unit variance.
-    let plain = model.initial_weights(|| 3.0_f32.sqrt() * next(), 5.0).map_err(message)?;
+    let plain = model.initial_weights(|| 3.0_f32.sqrt() * next()).map_err(message)?;
     let mut numbers = noise(98, count).into_iter();
     let mut weights = Weights::default();
     for (name, tensor) in plain.iter() {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use inkling_data::{IDENTITY, ImageShape, Normalization, Pixels};
 use inkling_gpu::{Bytes, Category, Gpu, Tier};
 use inkling_meta::{
-    Estimator, GradientSettings, Images, LearnerConfig, Metric, Model, Optimizer, Purpose, SubsetTime, Task, TaskLimits,
+    Estimator, GradientSettings, HeadSettings, Images, LearnerConfig, Metric, Model, Optimizer, Purpose, SubsetTime,
+    Task, TaskLimits,
 };
 use inkling_nn::{Conv4Config, Norm};
 
@@ -142,7 +143,7 @@ async fn plan_is_ledger(gpu: &Gpu, norm: Norm, estimators: &[Estimator]) -> Resu
     for (index, &estimator) in estimators.iter().enumerate() {
         for purpose in PURPOSES {
             // Room for more than the task, and every other time for a head with a parameter.
-            let limits = TaskLimits { ways: 3, support: 7, queries: 9 };
+            let limits = TaskLimits { tasks: 1, ways: 3, support: 7, queries: 9 };
             let metric = if index % 2 == 0 { Metric::Euclidean } else { Metric::Cosine };
             let gradient = GradientSettings { query_batch: 4, ..settings(estimator, 3, 3) };
             let config = LearnerConfig { source: Some(SHAPE), ..config((norm, metric), gradient) };
@@ -170,7 +171,7 @@ async fn plan_is_ledger_with_batch_norm(gpu: &Gpu) -> Result<(), String> {
 fn large(estimator: Estimator, norm: Norm, image_size: u32) -> LearnerConfig {
     LearnerConfig {
         network: Conv4Config { channels: 64, in_channels: 3, image_size, norm },
-        metric: Metric::Euclidean,
+        head: HeadSettings::Prototypes { metric: Metric::Euclidean, scale: 1.0 },
         gradient: GradientSettings {
             estimator,
             h: 40,
@@ -184,7 +185,7 @@ fn large(estimator: Estimator, norm: Norm, image_size: u32) -> LearnerConfig {
 }
 
 fn limits(support: u32) -> TaskLimits {
-    TaskLimits { ways: 10, support, queries: 40 }
+    TaskLimits { tasks: 1, ways: 10, support, queries: 40 }
 }
 
 const TIERS: [Tier; 3] = [Tier::Cpu, Tier::Gpu, Tier::Browser];
@@ -217,7 +218,7 @@ async fn peak_grows(gpu: &Gpu) -> Result<(), String> {
     let mut peaks = Vec::new();
     for support in [6, 38] {
         let task = BytesTask::new(support, 8);
-        let limits = TaskLimits { ways: 2, support, queries: 8 };
+        let limits = TaskLimits { tasks: 1, ways: 2, support, queries: 8 };
         peaks.push(step(gpu, config.clone(), limits, TRAIN, &task).await?);
     }
     let mut growth = Bytes::default();
@@ -239,7 +240,7 @@ async fn no_buffer_exceeds_a_binding(_: &Gpu) -> Result<(), String> {
                 (config.gradient.chunk, config.gradient.query_batch) = (1000, 0);
                 let model = Model::new(config, tier).map_err(message)?;
                 for purpose in PURPOSES {
-                    let limits = TaskLimits { ways: 50, support: 1000, queries: 500 };
+                    let limits = TaskLimits { tasks: 1, ways: 50, support: 1000, queries: 500 };
                     let plan = model.plan(limits, purpose).map_err(message)?;
                     let largest = plan.largest().ok_or("an empty plan")?;
                     if largest.bytes > 128 << 20 {

@@ -9,6 +9,7 @@ mod fixture;
 mod golden;
 mod gradient;
 mod memory;
+mod passes;
 mod training;
 mod unbiased;
 
@@ -22,6 +23,7 @@ pub fn cases() -> Vec<Case> {
         unbiased::cases(),
         memory::cases(),
         coupled::cases(),
+        passes::cases(),
         training::cases(),
         datasets::cases(),
         faults::cases(),

@@ -5,8 +5,8 @@ use inkling_data::glyphs::Glyphs;
 use inkling_data::{Dataset, Episode, EpisodePlan, EpisodeSpec, IDENTITY, Normalization, Split};
 use inkling_gpu::Gpu;
 use inkling_meta::{
-    Estimator, GradientSettings, Images, Learner, LearnerConfig, Metric, Optimizer, Purpose, SubsetTime, Task,
-    TaskLimits,
+    Estimator, GradientSettings, HeadSettings, Images, Learner, LearnerConfig, Metric, Optimizer, Purpose, SubsetTime,
+    Task, TaskLimits,
 };
 use inkling_nn::{Conv4Config, Norm, Weights};
 
@@ -65,7 +65,7 @@ impl Characters {
     async fn learner(&self, gpu: &Gpu) -> Result<Learner, String> {
         let config = LearnerConfig {
             network: Conv4Config { channels: 8, in_channels: 1, image_size: SIZE, norm: Norm::Group { groups: 4 } },
-            metric: Metric::Euclidean,
+            head: HeadSettings::Prototypes { metric: Metric::Euclidean, scale: 1.0 },
             gradient: GradientSettings {
                 estimator: Estimator::Lite,
                 h: 2,
@@ -78,7 +78,7 @@ impl Characters {
         };
         let optimizer =
             Optimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0, decoupled: false };
-        let limits = TaskLimits { ways: 5, support: 10, queries: 10 };
+        let limits = TaskLimits { tasks: 1, ways: 5, support: 10, queries: 10 };
         learner(gpu, config, limits, Purpose::Train { optimizer, tasks_per_step: 2 }).await
     }
 }

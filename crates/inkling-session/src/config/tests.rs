@@ -106,6 +106,8 @@ fn values_that_cannot_be_are_refused_with_their_key() {
         (&["training.clip_norm=nan"], "training.clip_norm"),
         (&["training.steps=0"], "training.steps"),
         (&["training.tasks_per_step=0"], "training.tasks_per_step"),
+        (&["training.tasks_per_pass=2"], "training.tasks_per_pass"),
+        (&["training.tasks_per_step=4", "training.tasks_per_pass=2", "task.variable=true"], "training.tasks_per_pass"),
         (&["training.keep_checkpoints=0"], "training.keep_checkpoints"),
         (&["training.schedule=step", "training.schedule_every=0"], "training.schedule_every"),
         (&["training.time_limit=0s"], "training.time_limit"),

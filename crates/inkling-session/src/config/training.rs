@@ -39,6 +39,8 @@ pub struct TrainingConfig {
     pub steps: u64,
     /// Episodes whose gradients are averaged into one step.
     pub tasks_per_step: u32,
+    /// Episodes of one size that run side by side in the same launches; zero takes all of a step.
+    pub tasks_per_pass: u32,
     /// The optimiser.
     pub optimizer: Optimizer,
     /// The learning rate before the schedule.
@@ -79,6 +81,12 @@ pub struct TrainingConfig {
 }
 
 impl TrainingConfig {
+    /// Episodes that run side by side.
+    pub fn pass_tasks(&self) -> u32 {
+        let step = self.tasks_per_step.max(1);
+        if self.tasks_per_pass == 0 { step } else { self.tasks_per_pass.min(step) }
+    }
+
     /// Whether the run is interrupted for validations.
     pub fn validates(&self) -> bool {
         self.validate_every > 0 && self.validation_episodes > 0
@@ -90,6 +98,7 @@ impl Default for TrainingConfig {
         Self {
             steps: 1000,
             tasks_per_step: 1,
+            tasks_per_pass: 1,
             optimizer: Optimizer::Adam,
             learning_rate: 1e-3,
             momentum: 0.9,

@@ -175,6 +175,15 @@ impl Checks {
     fn training(&mut self, training: &TrainingConfig) {
         self.count("training.steps", training.steps, 1, LARGEST_INTEGER);
         self.count("training.tasks_per_step", training.tasks_per_step.into(), 1, u32::MAX.into());
+        if training.tasks_per_pass > training.tasks_per_step.max(1) {
+            self.fail(
+                "training.tasks_per_pass",
+                format!(
+                    "is {}, more than the {} of training.tasks_per_step; use 0 for all of a step",
+                    training.tasks_per_pass, training.tasks_per_step
+                ),
+            );
+        }
         self.positive("training.learning_rate", training.learning_rate);
         self.fraction("training.momentum", training.momentum);
         self.fraction("training.beta1", training.beta1);
@@ -228,6 +237,9 @@ impl RunConfig {
         checks.batch_norm_estimator(self.model.norm, self.gradient.estimator);
         checks.batch_norm_pieces(self);
         checks.training(&self.training);
+        if self.task.variable && self.training.tasks_per_pass != 1 {
+            checks.fail("training.tasks_per_pass", "must be 1 with task.variable: tasks of one pass are of one size");
+        }
         checks.evaluation(&self.evaluation);
         if self.memory.budget == Some(ByteSize(0)) {
             checks.fail("memory.budget", "is zero; leave it out for no limit");

@@ -43,7 +43,7 @@ pub async fn adapt(task: AdaptTask<'_>, adapter: Option<String>) -> Result<Vec<V
     let [channels, height, width] = task.card.image_shape;
     let shape = ImageShape { channels, height, width };
     let normalization = Normalization { mean: task.card.mean.clone(), std: task.card.std.clone() };
-    let limits = TaskLimits { ways, support: support.len() as u32, queries: task.queries.len() as u32 };
+    let limits = TaskLimits { tasks: 1, ways, support: support.len() as u32, queries: task.queries.len() as u32 };
     let passes = GradientConfig { chunk: PASS, query_batch: PASS, ..GradientConfig::default() };
     let gpu = open_gpu(adapter, false).await?;
     let purpose = Purpose::Evaluate;

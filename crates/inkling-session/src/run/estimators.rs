@@ -56,9 +56,9 @@ pub async fn estimators(
     let model = Model::new(learner_config, gpu.tier())?;
     let weights = match weights {
         Some(file) => from_file(file, &model)?,
-        None => initial(&model, &config.head, config.training.seed)?,
+        None => initial(&model, config.training.seed)?,
     };
-    let limits = training_limits(&config.task);
+    let limits = training_limits(&config.task, &config.training);
     let purpose = Purpose::Gradient;
     Planner { model: &model, tier: gpu.tier(), limits, purpose }.check(config.memory.budget)?;
     let mut learner = Learner::new(&gpu, model, limits, purpose)?;

@@ -8,7 +8,7 @@ use super::model::{
     classifier_config, evaluation_limits, from_file, initial, learner_config, normalization, open_data, open_gpu,
     to_file,
 };
-use super::tasks::{TaskSource, evaluation_spec, split};
+use super::tasks::{PreparedTask, TaskSource, evaluation_spec, split};
 use crate::config::{EvaluationConfig, RunConfig};
 use crate::events::{Evaluation, Event};
 use crate::tensor_file::TensorFile;
@@ -59,12 +59,18 @@ pub(super) async fn score(
     let mut stream = source.stream(0);
     let mut accuracies = Vec::with_capacity(episodes as usize);
     let mut loss = 0.0;
-    for done in 1..=episodes {
-        let prepared = stream.next()?;
-        let outcome = learner.evaluate(&prepared.task()).await?;
-        accuracies.push(outcome.accuracy);
-        loss += outcome.loss;
-        if done % REPORT_EVERY == 0 || done == episodes {
+    let (mut done, mut reported) = (0, 0);
+    while done < episodes {
+        let count = learner.limits().tasks.min(episodes - done);
+        let prepared = (0..count).map(|_| stream.next()).collect::<Result<Vec<_>, _>>()?;
+        let pass: Vec<_> = prepared.iter().map(PreparedTask::task).collect();
+        for outcome in learner.evaluate_pass(&pass).await? {
+            accuracies.push(outcome.accuracy);
+            loss += outcome.loss;
+        }
+        done += count;
+        if done - reported >= REPORT_EVERY || done == episodes {
+            reported = done;
             let (mean, _) = mean_and_interval(&accuracies);
             emit(Event::Evaluating { done, episodes, accuracy: mean as f32 });
         }
@@ -91,7 +97,7 @@ pub fn initial_weights(config: &RunConfig) -> Result<TensorFile, SessionError> {
     let learner = learner_config(config, dataset.image_shape())?;
     // The tier chooses kernels, not weights.
     let model = Model::new(learner, inkling_gpu::Tier::Cpu)?;
-    to_file(&initial(&model, &config.head, config.training.seed)?, None)
+    to_file(&initial(&model, config.training.seed)?, None)
 }
 
 /// The validation of a run: the shape of `[evaluation]` on the validation split.

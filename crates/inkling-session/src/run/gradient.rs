@@ -1,10 +1,11 @@
 //! One task's loss and meta-gradient, for comparison with other implementations.
 
 use inkling_data::Numbers;
+use inkling_gpu::Gpu;
 use inkling_meta::{GradientSettings, Images, Learner, LearnerConfig, Model, Purpose, Task, TaskLimits};
 
 use super::SessionError;
-use super::model::{estimator, from_file, metric, network, open_gpu, subset_time, to_file};
+use super::model::{estimator, from_file, head, network, open_gpu, subset_time, to_file};
 use crate::config::CaseConfig;
 use crate::tensor_file::{Tensor, TensorFile};
 
@@ -18,10 +19,24 @@ pub async fn gradient(
     episode: &TensorFile,
     adapter: Option<String>,
 ) -> Result<TensorFile, SessionError> {
+    gradient_on(&open_gpu(adapter, false).await?, case, weights, episode).await
+}
+
+/// The same on a device that is open already.
+///
+/// # Errors
+/// As [`gradient`].
+pub async fn gradient_on(
+    gpu: &Gpu,
+    case: &CaseConfig,
+    weights: &TensorFile,
+    episode: &TensorFile,
+) -> Result<TensorFile, SessionError> {
     let (support, support_labels) = images(episode, "support", case)?;
     let (query, query_labels) = images(episode, "query", case)?;
     let ways = support_labels.iter().max().map_or(0, |&largest| largest.saturating_add(1));
-    let limits = TaskLimits { ways, support: support_labels.len() as u32, queries: query_labels.len() as u32 };
+    let limits =
+        TaskLimits { tasks: 1, ways, support: support_labels.len() as u32, queries: query_labels.len() as u32 };
     let settings = GradientSettings {
         estimator: estimator(case.gradient.estimator),
         h: case.h().unwrap_or(limits.support),
@@ -32,18 +47,17 @@ pub async fn gradient(
     };
     let config = LearnerConfig {
         network: network(&case.model.model(), case.model.in_channels, case.model.image_size),
-        metric: metric(&case.head),
+        head: head(&case.head),
         gradient: settings,
         source: None,
     };
-    let gpu = open_gpu(adapter, false).await?;
     let model = Model::new(config, gpu.tier())?;
     let mut weights = from_file(weights, &model)?;
     // A case gives the head's scale; a file of weights may hold it too.
     if weights.get("head.scale").is_none() && model.layout().entries().iter().any(|entry| entry.name == "head.scale") {
         weights.insert("head.scale", vec![1], vec![case.head.initial_scale()]);
     }
-    let mut learner = Learner::new(&gpu, model, limits, Purpose::Gradient)?;
+    let mut learner = Learner::new(gpu, model, limits, Purpose::Gradient)?;
     learner.set_weights(&weights).await?;
     learner.clear_gradient();
     let task = Task {

@@ -46,7 +46,7 @@ pub fn memory_plans(
     tier: Tier,
 ) -> Result<Vec<MemoryPlan>, SessionError> {
     let shape = open_data(&config.data)?.image_shape();
-    let own = training_limits(&config.task);
+    let own = training_limits(&config.task, &config.training);
     let supports = if supports.is_empty() { &[own.support][..] } else { supports };
     let image_sizes = if image_sizes.is_empty() { &[shape.height][..] } else { image_sizes };
     if let Some(few) = supports.iter().find(|&&support| support < own.ways) {
@@ -217,7 +217,7 @@ fn exact(bytes: u64) -> String {
 
 /// The largest task of a run, training and validation together.
 pub(super) fn run_limits(config: &RunConfig) -> TaskLimits {
-    with_validation(config, training_limits(&config.task))
+    with_validation(config, training_limits(&config.task, &config.training))
 }
 
 fn with_validation(config: &RunConfig, training: TaskLimits) -> TaskLimits {

@@ -17,6 +17,6 @@ pub use bench::{Conv4Bench, Conv4BenchResult, bench_conv4};
 pub use error::SessionError;
 pub use estimators::estimators;
 pub use evaluate::{evaluate, initial_weights};
-pub use gradient::gradient;
+pub use gradient::{gradient, gradient_on};
 pub use memory::{MemoryPlan, memory_plans};
 pub use train::{Control, Target, train};

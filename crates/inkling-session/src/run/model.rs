@@ -3,14 +3,14 @@
 use inkling_data::{Dataset, ImageShape, Normalization, Numbers, OpenOptions};
 use inkling_gpu::{Gpu, GpuOptions};
 use inkling_meta::{
-    Estimator, GradientSettings, LearnerConfig, Metric, Model, Optimizer, Purpose, SubsetTime, TaskLimits,
+    Estimator, GradientSettings, HeadSettings, LearnerConfig, Metric, Model, Optimizer, Purpose, SubsetTime, TaskLimits,
 };
 use inkling_nn::{Conv4Config, Norm, Weights};
 
 use super::SessionError;
 use crate::config::{
-    DataConfig, EstimatorKind, EvaluationConfig, GradientConfig, HeadConfig, Metric as MetricName, ModelConfig,
-    NormKind, Optimizer as OptimizerName, RunConfig, SubsetKind, TaskConfig, TrainingConfig,
+    DataConfig, EstimatorKind, EvaluationConfig, GradientConfig, HeadConfig, HeadKind, Metric as MetricName,
+    ModelConfig, NormKind, Optimizer as OptimizerName, RunConfig, SubsetKind, TaskConfig, TrainingConfig,
 };
 use crate::model_card::ModelCard;
 use crate::tensor_file::{Tensor, TensorFile};
@@ -59,10 +59,13 @@ pub(super) fn network(model: &ModelConfig, in_channels: u32, image_size: u32) ->
     Conv4Config { channels: model.channels, in_channels, image_size, norm }
 }
 
-pub(super) fn metric(head: &HeadConfig) -> Metric {
-    match head.metric {
+pub(super) fn head(head: &HeadConfig) -> HeadSettings {
+    let metric = match head.metric {
         MetricName::Euclidean => Metric::Euclidean,
         MetricName::Cosine => Metric::Cosine,
+    };
+    match head.kind {
+        HeadKind::Prototypes => HeadSettings::Prototypes { metric, scale: head.initial_scale() },
     }
 }
 
@@ -103,7 +106,7 @@ pub(super) fn learner_config(config: &RunConfig, shape: ImageShape) -> Result<Le
     }
     Ok(LearnerConfig {
         network: network(&config.model, shape.channels, shape.height),
-        metric: metric(&config.head),
+        head: head(&config.head),
         gradient: gradient_settings(&config.gradient),
         source: Some(shape),
     })
@@ -111,34 +114,41 @@ pub(super) fn learner_config(config: &RunConfig, shape: ImageShape) -> Result<Le
 
 /// A learner that only classifies: nothing of an estimator matters but the sizes of its passes.
 pub(super) fn classifier_config(
-    (model, head, gradient): (&ModelConfig, &HeadConfig, &GradientConfig),
+    (model, head_config, gradient): (&ModelConfig, &HeadConfig, &GradientConfig),
     shape: ImageShape,
 ) -> LearnerConfig {
     // Batch statistics go with `full` alone, which is no restriction where nothing is kept.
     let estimator = if model.norm == NormKind::Batch { Estimator::Full } else { Estimator::Chunked };
     LearnerConfig {
         network: network(model, shape.channels, shape.height),
-        metric: metric(head),
+        head: head(head_config),
         gradient: GradientSettings { estimator, ..gradient_settings(gradient) },
         source: Some(shape),
     }
 }
 
 /// Room for the largest training task.
-pub(super) fn training_limits(task: &TaskConfig) -> TaskLimits {
+pub(super) fn training_limits(task: &TaskConfig, training: &TrainingConfig) -> TaskLimits {
+    let tasks = training.pass_tasks();
     if task.variable {
         return TaskLimits {
+            tasks,
             ways: task.max_ways,
             support: task.max_support,
             queries: task.max_ways * VARIABLE_QUERIES,
         };
     }
-    TaskLimits { ways: task.ways, support: task.ways * task.shots, queries: task.ways * task.queries }
+    TaskLimits { tasks, ways: task.ways, support: task.ways * task.shots, queries: task.ways * task.queries }
 }
 
-/// Room for the tasks of an evaluation.
+/// Room for the tasks of an evaluation, one at a time.
 pub(super) fn evaluation_limits(config: &EvaluationConfig) -> TaskLimits {
-    TaskLimits { ways: config.ways, support: config.ways * config.shots, queries: config.ways * config.queries }
+    TaskLimits {
+        tasks: 1,
+        ways: config.ways,
+        support: config.ways * config.shots,
+        queries: config.ways * config.queries,
+    }
 }
 
 pub(super) fn optimizer(config: &TrainingConfig) -> Optimizer {
@@ -162,7 +172,7 @@ pub(super) fn training_purpose(config: &TrainingConfig) -> Purpose {
 }
 
 /// Initial weights: a pure function of the seed.
-pub(super) fn initial(model: &Model, head: &HeadConfig, seed: u64) -> Result<Weights, SessionError> {
+pub(super) fn initial(model: &Model, seed: u64) -> Result<Weights, SessionError> {
     let mut numbers = Numbers::new(b"weights_", seed, 0, 0);
     let mut spare = None;
     let normal = || {
@@ -172,7 +182,7 @@ pub(super) fn initial(model: &Model, head: &HeadConfig, seed: u64) -> Result<Wei
             first
         })
     };
-    Ok(model.initial_weights(normal, head.initial_scale())?)
+    Ok(model.initial_weights(normal)?)
 }
 
 /// Two standard normal deviates (Box and Muller 1958).

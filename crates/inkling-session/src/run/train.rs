@@ -11,7 +11,7 @@ use super::SessionError;
 use super::evaluate::{score, validation};
 use super::memory::{Planner, by_category, run_limits};
 use super::model::{from_file, initial, learner_config, normalization, open_data, open_gpu, to_file, training_purpose};
-use super::tasks::{TaskSource, TaskStream, augmentation, evaluation_spec, training_spec};
+use super::tasks::{PreparedTask, TaskSource, TaskStream, augmentation, evaluation_spec, training_spec};
 use crate::checkpoint::{BestValidation, Checkpoint, CheckpointState, RandomState};
 use crate::config::{RunConfig, Schedule, TrainingConfig};
 use crate::error::RunError;
@@ -111,7 +111,7 @@ impl<'c> Run<'c> {
             config.data.spec.clone(),
             0,
         );
-        let first = initial(&model, &config.head, config.training.seed)?;
+        let first = initial(&model, config.training.seed)?;
         let mut learner = Learner::new(&gpu, model, limits, purpose)?;
         learner.set_weights(&first).await?;
         let begin = CheckpointState {
@@ -207,11 +207,17 @@ impl<'c> Run<'c> {
         let training = &self.config.training;
         let step = self.state.step + 1;
         let tasks = training.tasks_per_step.max(1);
-        for _ in 0..tasks {
-            let prepared = stream.next()?;
-            let mut numbers = Numbers::new(b"subset__", training.seed, 0, self.state.episodes);
-            self.learner.accumulate(&prepared.task(), &mut numbers).await?;
-            self.state.episodes += 1;
+        let mut left = tasks;
+        while left > 0 {
+            let count = left.min(training.pass_tasks());
+            let prepared = (0..count).map(|_| stream.next()).collect::<Result<Vec<_>, _>>()?;
+            let pass: Vec<_> = prepared.iter().map(PreparedTask::task).collect();
+            let first = self.state.episodes;
+            let draw = |episode| Numbers::new(b"subset__", training.seed, 0, episode);
+            let mut numbers: Vec<_> = (first..first + u64::from(count)).map(draw).collect();
+            self.learner.accumulate_pass(&pass, &mut numbers).await?;
+            self.state.episodes += u64::from(count);
+            left -= count;
         }
         let learning_rate = learning_rate(training, step);
         let clip_norm = training.clip_norm as f32;

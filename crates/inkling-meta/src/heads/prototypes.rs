@@ -6,11 +6,12 @@
 
 use inkling_gpu::kernels::{
     prototype_backward_fit, prototype_backward_query, prototype_backward_scale, prototype_coefficients,
-    prototype_finish, prototype_fit, prototype_logits, softmax_cross_entropy,
+    prototype_finish, prototype_fit, prototype_logits,
 };
 use inkling_gpu::{Allocate, Buffer, Category, GpuError, Recorder};
 use inkling_nn::Layout;
 
+use super::query_loss;
 use crate::TaskLimits;
 use crate::head::{Head, HeadTask, HeadTensors, QueryBatch};
 
@@ -31,6 +32,7 @@ pub enum Metric {
 #[derive(Clone, Copy, Debug)]
 pub struct Prototypes {
     metric: Metric,
+    scale: f32,
     scale_offset: u32,
     dimension: u32,
 }
@@ -51,17 +53,17 @@ pub struct PrototypeHead<B> {
 
 impl Prototypes {
     /// Adds the head's parameters (`head.scale` for cosine) to `layout`.
-    pub fn new(layout: &mut Layout, metric: Metric, dimension: u32) -> Self {
+    pub fn new(layout: &mut Layout, metric: Metric, scale: f32, dimension: u32) -> Self {
         let scale_offset = match metric {
             Metric::Euclidean => 0,
             Metric::Cosine => layout.push("head.scale", &[1]),
         };
-        Self { metric, scale_offset, dimension }
+        Self { metric, scale, scale_offset, dimension }
     }
 
-    /// The offset of the learned scale in the flat parameters.
-    pub fn scale_offset(&self) -> Option<u32> {
-        (self.metric == Metric::Cosine).then_some(self.scale_offset)
+    /// Where the learned scale lies in the flat parameters, and its first value.
+    pub fn initial(&self) -> Option<(u32, f32)> {
+        (self.metric == Metric::Cosine).then_some((self.scale_offset, self.scale))
     }
 
     /// The head's buffers for tasks within `limits`, in query batches of up to `query_batch`.
@@ -74,14 +76,15 @@ impl Prototypes {
         limits: TaskLimits,
         query_batch: u32,
     ) -> Result<PrototypeHead<A::Buffer>, GpuError> {
-        let (ways, queries, d) = (u64::from(limits.ways), u64::from(query_batch), u64::from(self.dimension));
+        let (tasks, ways, d) = (u64::from(limits.tasks), u64::from(limits.ways), u64::from(self.dimension));
+        let (classes, queries) = (tasks * ways, tasks * u64::from(query_batch));
         let mut values =
             |name: &str, elements| allocate.values(Category::Embeddings, &format!("head.{name}"), elements);
         Ok(PrototypeHead {
             settings: self,
-            prototypes: values("prototypes", ways * d)?,
-            counts: values("counts", ways)?,
-            d_prototypes: values("d_prototypes", ways * d)?,
+            prototypes: values("prototypes", classes * d)?,
+            counts: values("counts", classes)?,
+            d_prototypes: values("d_prototypes", classes * d)?,
             queries: values("queries", queries * d)?,
             d_queries: values("d_queries", queries * d)?,
             logits: values("logits", queries * ways)?,
@@ -92,17 +95,17 @@ impl Prototypes {
 }
 
 impl Head for PrototypeHead<Buffer> {
-    fn fit(&self, recorder: &mut Recorder, task: HeadTask, tensors: HeadTensors<'_>) -> Result<(), GpuError> {
+    async fn fit(&self, recorder: &mut Recorder, task: HeadTask, tensors: HeadTensors<'_>) -> Result<(), GpuError> {
         recorder.clear(self.d_prototypes.all());
         let dimension = self.settings.dimension;
-        let params = prototype_fit::Params { tasks: 1, support: task.support, ways: task.ways, dimension };
+        let params = prototype_fit::Params { tasks: task.tasks, support: task.support, ways: task.ways, dimension };
         let buffers = prototype_fit::Buffers {
             embeddings: tensors.embeddings.all(),
             labels: tensors.support_labels.all(),
             prototypes: self.prototypes.all(),
             counts: self.counts.all(),
         };
-        recorder.dispatch(params, buffers, u64::from(task.ways) * u64::from(dimension))
+        recorder.dispatch(params, buffers, u64::from(task.tasks * task.ways) * u64::from(dimension))
     }
 
     fn queries(&self) -> &Buffer {
@@ -125,7 +128,7 @@ impl Head for PrototypeHead<Buffer> {
         tensors: HeadTensors<'_>,
     ) -> Result<(), GpuError> {
         let params = prototype_logits::Params {
-            tasks: 1,
+            tasks: task.tasks,
             queries: batch.queries,
             ways: task.ways,
             dimension: self.settings.dimension,
@@ -139,21 +142,9 @@ impl Head for PrototypeHead<Buffer> {
             parameters: tensors.parameters.all(),
             logits: self.logits.all(),
         };
-        recorder.dispatch(params, buffers, u64::from(batch.queries) * u64::from(task.ways))?;
-        let params = softmax_cross_entropy::Params {
-            rows: batch.queries,
-            ways: task.ways,
-            scale: 1.0 / task.queries as f32,
-            label_offset: batch.first,
-            outcome_offset: tensors.first_outcome + batch.first,
-        };
-        let buffers = softmax_cross_entropy::Buffers {
-            logits: self.logits.all(),
-            labels: tensors.query_labels.all(),
-            d_logits: self.d_logits.all(),
-            outcomes: tensors.outcomes.all(),
-        };
-        recorder.dispatch(params, buffers, u64::from(batch.queries))
+        let rows = task.tasks * batch.queries;
+        recorder.dispatch(params, buffers, u64::from(rows) * u64::from(task.ways))?;
+        query_loss(recorder, task, batch, tensors, [&self.logits, &self.d_logits])
     }
 
     fn backward(
@@ -164,12 +155,12 @@ impl Head for PrototypeHead<Buffer> {
         tensors: HeadTensors<'_>,
         gradient: &Buffer,
     ) -> Result<(), GpuError> {
-        let Prototypes { metric, scale_offset, dimension } = self.settings;
-        let HeadTask { ways, .. } = task;
+        let Prototypes { metric, scale_offset, dimension, .. } = self.settings;
+        let HeadTask { tasks, ways, .. } = task;
         let queries = batch.queries;
-        let (rows, d) = (u64::from(queries), u64::from(dimension));
+        let (rows, d) = (u64::from(tasks * queries), u64::from(dimension));
         let params = prototype_coefficients::Params {
-            tasks: 1,
+            tasks,
             queries,
             ways,
             dimension,
@@ -186,7 +177,7 @@ impl Head for PrototypeHead<Buffer> {
             coefficients: self.coefficients.all(),
         };
         recorder.dispatch(params, buffers, rows * u64::from(ways))?;
-        let params = prototype_backward_query::Params { tasks: 1, queries, ways, dimension };
+        let params = prototype_backward_query::Params { tasks, queries, ways, dimension };
         let buffers = prototype_backward_query::Buffers {
             queries: self.queries.all(),
             prototypes: self.prototypes.all(),
@@ -194,19 +185,19 @@ impl Head for PrototypeHead<Buffer> {
             d_queries: self.d_queries.all(),
         };
         recorder.dispatch(params, buffers, rows * d)?;
-        let params = prototype_backward_fit::Params { tasks: 1, queries, ways, dimension };
+        let params = prototype_backward_fit::Params { tasks, queries, ways, dimension };
         let buffers = prototype_backward_fit::Buffers {
             queries: self.queries.all(),
             prototypes: self.prototypes.all(),
             coefficients: self.coefficients.all(),
             d_prototypes: self.d_prototypes.all(),
         };
-        recorder.dispatch(params, buffers, u64::from(ways) * d)?;
+        recorder.dispatch(params, buffers, u64::from(tasks * ways) * d)?;
         if metric == Metric::Euclidean {
             return Ok(());
         }
         let params = prototype_backward_scale::Params {
-            tasks: 1,
+            tasks,
             queries,
             ways,
             scale_offset,
@@ -222,22 +213,23 @@ impl Head for PrototypeHead<Buffer> {
         recorder.dispatch(params, buffers, SCALE_INVOCATIONS)
     }
 
-    fn finish(
+    async fn finish(
         &self,
         recorder: &mut Recorder,
         task: HeadTask,
         tensors: HeadTensors<'_>,
         rows: &Buffer,
+        _gradient: &Buffer,
     ) -> Result<(), GpuError> {
         let dimension = self.settings.dimension;
-        let params = prototype_finish::Params { tasks: 1, support: task.support, ways: task.ways, dimension };
+        let params = prototype_finish::Params { tasks: task.tasks, support: task.support, ways: task.ways, dimension };
         let buffers = prototype_finish::Buffers {
             labels: tensors.support_labels.all(),
             counts: self.counts.all(),
             d_prototypes: self.d_prototypes.all(),
             rows: rows.all(),
         };
-        recorder.dispatch(params, buffers, u64::from(task.support) * u64::from(dimension))?;
+        recorder.dispatch(params, buffers, u64::from(task.tasks * task.support) * u64::from(dimension))?;
         recorder.clear(self.d_prototypes.all());
         Ok(())
     }
