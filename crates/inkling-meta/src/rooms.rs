@@ -29,7 +29,8 @@ impl Batch {
 
     /// Sizes of the rooms that hold all images at once, each at most `most`.
     pub(crate) fn rooms(self, most: u32) -> Vec<u32> {
-        let cut = |images: u32, most: u32| (0..images.div_ceil(most)).map(move |index| (images - index * most).min(most));
+        let cut =
+            |images: u32, most: u32| (0..images.div_ceil(most)).map(move |index| (images - index * most).min(most));
         if !self.coupled {
             cut(self.images(), most).collect()
         } else if self.each <= most {
@@ -41,14 +42,14 @@ impl Batch {
 
     /// All images at once: spans that go through the network together, each in a room of its own.
     pub(crate) fn passes(self, rooms: &[u32]) -> Vec<Vec<Span>> {
-        let mut rooms = rooms.iter().copied().enumerate();
+        let mut rooms = rooms.iter().copied().enumerate().peekable();
         if !self.coupled {
             return fill(&mut rooms, 0, self.images()).into_iter().map(|span| vec![span]).collect();
         }
         let mut passes = Vec::new();
         let mut task = 0;
         while task < self.tasks
-            && let Some(&(_, room)) = rooms.clone().next().as_ref()
+            && let Some(&(_, room)) = rooms.peek()
         {
             let together = self.together(room).min(self.tasks - task);
             passes.push(fill(&mut rooms, task * self.each, together * self.each));

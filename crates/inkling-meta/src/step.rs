@@ -54,7 +54,8 @@ impl<'l> Step<'l> {
     fn pass(&self, chunks: &[Chunk<'l>], each: u32) -> Pass<'l> {
         let common = &self.workspace.common;
         let images = chunks.iter().map(|chunk| chunk.images).sum();
-        let axis = if self.coupled() { TaskAxis::shared(images / each.max(1), each) } else { TaskAxis::shared(1, images) };
+        let axis =
+            if self.coupled() { TaskAxis::shared(images / each.max(1), each) } else { TaskAxis::shared(1, images) };
         Pass { parameters: &common.parameters, running: &common.running, scratch: &self.workspace.scratch, axis }
     }
 
