@@ -216,8 +216,11 @@ impl Gpu {
     /// [`GpuError::TooLarge`], and [`GpuError::OutOfMemory`] where the device says so at once (a
     /// browser says so with the next submission).
     pub fn buffer(&self, category: Category, name: &str, bytes: u64) -> Result<Buffer, GpuError> {
+        // Any buffer may hold the arguments of an indirect launch; without the checks that debugging
+        // layers inject there, the usage costs nothing.
         let usage = wgpu::BufferUsages::STORAGE
             | wgpu::BufferUsages::UNIFORM
+            | wgpu::BufferUsages::INDIRECT
             | wgpu::BufferUsages::COPY_SRC
             | wgpu::BufferUsages::COPY_DST;
         let bytes = storage_bytes(bytes);

@@ -106,16 +106,60 @@ impl Recorder {
         let shader = <B::Params as Params>::shader();
         let [x, y, z] = shader.workgroup_size;
         let workgroups = invocations.div_ceil(u64::from(x * y * z));
-        self.dispatch_workgroups(shader, params.bytes().as_ref(), buffers.into_array(), workgroups)
+        let rows = workgroups.div_ceil(MAX_WORKGROUPS);
+        let columns = workgroups.div_ceil(rows);
+        self.launch(shader, params.bytes().as_ref(), buffers.into_array())?.dispatch_workgroups(
+            columns as u32,
+            rows as u32,
+            1,
+        );
+        self.end_launch();
+        Ok(())
     }
 
-    fn dispatch_workgroups<'b>(
+    /// Launches a kernel with as many workgroups as three 32-bit values of `arguments` say (along
+    /// x, y and z, each at most 65,535) when the device comes to it; none when one is zero.
+    ///
+    /// `arguments` must not belong to a buffer that the kernel binds.
+    ///
+    /// # Errors
+    /// As [`Recorder::dispatch`]; [`GpuError::Range`] for arguments shorter than 12 bytes, at an
+    /// offset that is not a multiple of four, or in a buffer that the kernel binds.
+    pub fn dispatch_indirect<'b, B: Buffers<Slice<'b>>>(
+        &mut self,
+        params: B::Params,
+        buffers: B,
+        arguments: Slice<'_>,
+    ) -> Result<(), GpuError> {
+        let shader = <B::Params as Params>::shader();
+        let slices: Vec<_> = buffers.into_array().into_iter().collect();
+        let bound = slices.iter().any(|slice| slice.buffer.id == arguments.buffer.id);
+        if bound || arguments.bytes < 12 || !arguments.offset.is_multiple_of(4) {
+            return Err(GpuError::Range {
+                name: arguments.buffer.name().to_owned(),
+                bytes: arguments.buffer.bytes(),
+                what: format!(
+                    "{} cannot take its workgroups from {} bytes at offset {}{}",
+                    shader.stem,
+                    arguments.bytes,
+                    arguments.offset,
+                    if bound { ", which it binds," } else { "" }
+                ),
+            });
+        }
+        self.launch(shader, params.bytes().as_ref(), slices)?
+            .dispatch_workgroups_indirect(&arguments.buffer.raw, arguments.offset);
+        self.end_launch();
+        Ok(())
+    }
+
+    /// A pass in which the kernel with its parameters and buffers is ready to run.
+    fn launch<'b>(
         &mut self,
         shader: &'static Shader,
         params: &[u8],
         slices: impl IntoIterator<Item = Slice<'b>>,
-        workgroups: u64,
-    ) -> Result<(), GpuError> {
+    ) -> Result<&mut wgpu::ComputePass<'static>, GpuError> {
         let offset = self.uniform_bytes.len() as u64;
         if offset + UNIFORM_ALIGNMENT > UNIFORM_BYTES {
             return Err(GpuError::Validation(format!(
@@ -128,17 +172,18 @@ impl Recorder {
 
         let pipeline = self.gpu.shared.pipelines.get(&self.gpu.shared.device, shader);
         let group = self.bind_group(shader, &pipeline.layout, slices.into_iter().collect())?;
-        let rows = workgroups.div_ceil(MAX_WORKGROUPS);
-        let columns = workgroups.div_ceil(rows);
         let pass = self.pass(shader.stem);
         pass.set_pipeline(&pipeline.raw);
         pass.set_bind_group(0, &group, &[offset as u32]);
-        pass.dispatch_workgroups(columns as u32, rows as u32, 1);
+        Ok(pass)
+    }
+
+    /// Counts a launch; a profiler times each in a pass of its own.
+    fn end_launch(&mut self) {
         self.stats.dispatches += 1;
         if self.profiler.is_some() {
             self.pass = None;
         }
-        Ok(())
     }
 
     fn bind_group(

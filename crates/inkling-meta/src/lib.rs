@@ -13,6 +13,7 @@ mod learner;
 mod model;
 mod optimizer;
 mod rooms;
+pub mod solve;
 mod step;
 mod task;
 mod workspace;

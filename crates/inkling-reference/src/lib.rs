@@ -11,15 +11,21 @@ mod conv3x3;
 mod gather;
 mod inner;
 mod linear;
+mod linear_head;
 mod norm;
 mod norm_backward;
 mod optim;
 mod params;
+mod params_solve;
 mod pool;
 mod prototype;
 mod prototype_backward;
 mod real;
+mod ridge;
 mod softmax;
+mod solve;
+mod whole_head;
+mod whole_solve;
 
 pub use augment::augment;
 pub use conv2d::{conv2d_backward_input, conv2d_backward_weight, conv2d_forward, conv2d_reduce_partials};
@@ -30,10 +36,15 @@ pub use inner::{
     task_status,
 };
 pub use linear::{linear_backward_input, linear_backward_weight, linear_forward};
+pub use linear_head::{
+    linear_head_check, linear_head_combine, linear_head_diagonal, linear_head_residual, linear_head_rows,
+    linear_head_start, linear_head_start_gradient, linear_head_tangent,
+};
 pub use norm::{norm_combine, norm_forward, norm_moments, norm_running};
 pub use norm_backward::{norm_backward_input, norm_backward_sums, norm_backward_weight, norm_combine_backward};
 pub use optim::{adam_step, clip_scale, sgd_step, squared_norm};
 pub use params::*;
+pub use params_solve::*;
 pub use pool::{global_average_pool_backward, global_average_pool_forward};
 pub use prototype::{prototype_fit, prototype_logits};
 pub use prototype_backward::{
@@ -41,4 +52,12 @@ pub use prototype_backward::{
     prototype_finish,
 };
 pub use real::Real;
+pub use ridge::{
+    ridge_backward_sum, ridge_backward_task, ridge_cholesky, ridge_gram, ridge_scale, ridge_solve, ridge_targets,
+};
 pub use softmax::softmax_cross_entropy;
+pub use solve::{
+    cg_control, cg_curvature, cg_direction, cg_finish, cg_start, cg_step, diagonal_low_rank, low_rank_project,
+};
+pub use whole_head::{HeadGradient, HeadInput, LinearHead, LowerGradient, RidgeHead};
+pub use whole_solve::{Solve, SolveOutcome};

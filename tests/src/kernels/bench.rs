@@ -106,6 +106,12 @@ impl Bench {
         self.check_f64(what, output, &expected, tolerance).await
     }
 
+    /// Reads a buffer of integers, which must be these.
+    pub async fn check_integers(&mut self, what: &str, buffer: &Buffer, expected: &[u32]) -> Result<(), String> {
+        let values: Vec<u32> = self.recorder.read(buffer.all()).await.map_err(message)?;
+        if values == expected { Ok(()) } else { Err(format!("{what}: {values:?}, the twin has {expected:?}")) }
+    }
+
     /// As [`Bench::check`], against the twin in f64 (which leaves untouched elements as they were).
     pub async fn check_f64(
         &mut self,

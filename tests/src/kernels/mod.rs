@@ -7,6 +7,7 @@ mod conv2d;
 mod conv3x3;
 mod inner;
 mod linear;
+mod linear_head;
 mod norm;
 mod norm_backward;
 mod norm_data;
@@ -14,7 +15,9 @@ mod optim;
 mod pool;
 mod prototype;
 mod prototype_backward;
+mod ridge;
 mod softmax;
+mod solve;
 mod tolerance;
 
 use crate::Case;
@@ -51,6 +54,9 @@ pub fn cases() -> Vec<Case> {
         softmax::cases(),
         prototype::cases(),
         prototype_backward::cases(),
+        linear_head::cases(),
+        ridge::cases(),
+        solve::cases(),
         optim::cases(),
         inner::cases(),
         augment::cases(),

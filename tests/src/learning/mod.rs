@@ -10,6 +10,7 @@ mod golden;
 mod gradient;
 mod memory;
 mod passes;
+mod solver;
 mod training;
 mod unbiased;
 
@@ -22,6 +23,7 @@ pub fn cases() -> Vec<Case> {
         estimators::cases(),
         unbiased::cases(),
         memory::cases(),
+        solver::cases(),
         coupled::cases(),
         passes::cases(),
         training::cases(),
