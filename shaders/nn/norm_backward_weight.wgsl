@@ -1,12 +1,13 @@
 // Gradient of a normalisation's scale and shift.
 //   dγ_c += Σ S1        dβ_c += Σ S0        over the images and segments of a task
+// S0 and S1 are the first two of `sum_values` sums: 2, or 4 where tangents come first.
 // With gradient_stride = 0 the tasks share one gradient and their sums are added up.
 // One workgroup owns one (task, channel), or one channel of all tasks; invocation k adds the
 // terms k, k + 64, …
 // Launch: 64 · channels · (gradient_stride = 0 ? 1 : tasks) invocations.
 // Workgroup memory: 512 bytes.
 // Loop bound: images · segments / 64 + 65, over the images that share a gradient.
-// Bindings: sums [tasks · images_per_task, channels, segments, 2]; gradient (flat, added to).
+// Bindings: sums [tasks · images_per_task, channels, segments, sum_values]; gradient (flat, added to).
 
 #import shared/grid.wgsl
 #import shared/reduce.wgsl
@@ -16,6 +17,7 @@ struct Params {
     images_per_task: u32,
     channels: u32,
     segments: u32,
+    sum_values: u32,
     gradient_stride: u32,
     weight_offset: u32,
     bias_offset: u32,
@@ -47,7 +49,7 @@ fn main(
         let image = term / params.segments;
         let segment = term - image * params.segments;
         let plane = (task * images + image) * params.channels + channel;
-        let at = 2u * (plane * params.segments + segment);
+        let at = params.sum_values * (plane * params.segments + segment);
         part += vec2<f32>(sums[at], sums[at + 1u]);
     }
     let total = workgroup_sum(local, part);

@@ -1,6 +1,7 @@
 // The sums over one row of statistics through which its images, channels and pixels are coupled.
 //   R0 = Σ γ_c S0        R1 = Σ γ_c S1
 // over the row's images_per_set images, channels/groups channels, and segments.
+// weight_offset = NONE stands for γ = 1: the sums of norm_tangent_sums.
 // One workgroup owns one row (set, group); invocation k adds the terms k, k + 64, …
 // Launch: 64 · sets · groups invocations. Workgroup memory: 512 bytes.
 // Loop bound: images_per_set · channels/groups · segments / 64 + 65.
@@ -49,7 +50,10 @@ fn main(
         let image = set_index * params.images_per_set + image_in_set;
         let channel = group * group_channels + in_image / params.segments;
         let task = image / params.images_per_task;
-        let weight = parameters[params.weight_offset + task * params.parameter_stride + channel];
+        var weight = 1.0;
+        if params.weight_offset != NONE {
+            weight = parameters[params.weight_offset + task * params.parameter_stride + channel];
+        }
         let at = 2u * ((image * params.groups + group) * image_terms + in_image);
         part += weight * vec2<f32>(sums[at], sums[at + 1u]);
     }

@@ -38,6 +38,11 @@ impl TaskAxis {
         self.tasks * self.images
     }
 
+    /// The rows of all images.
+    pub fn rows(&self) -> Rows {
+        Rows { axis: *self, first: 0, count: self.all_images() }
+    }
+
     /// The `images` images of the pass from `first` on. `by_task`: also where parameters and
     /// gradient are shared, each task's images are a set of their own (batch statistics).
     ///
@@ -60,6 +65,25 @@ impl TaskAxis {
             "a chunk of {images} images from image {first} on cuts tasks of {length} images; give chunks whole tasks, \
              or parts of one"
         )))
+    }
+}
+
+/// Rows of features, or of logits, of consecutive images of a pass; they may cut tasks anywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rows {
+    /// The tasks of the pass; parameters and gradients are theirs.
+    pub axis: TaskAxis,
+    /// The first row, counted over all tasks.
+    pub first: u32,
+    /// Rows.
+    pub count: u32,
+}
+
+impl Rows {
+    /// Tasks that have one of the rows.
+    pub(crate) fn tasks(&self) -> u32 {
+        let length = self.axis.images.max(1);
+        (self.first + self.count).div_ceil(length) - self.first / length
     }
 }
 

@@ -25,16 +25,16 @@ pub struct Conv4Config {
 }
 
 #[derive(Clone, Debug)]
-struct Block {
-    conv: Conv2d,
-    norm: NormPool,
+pub(crate) struct Block {
+    pub conv: Conv2d,
+    pub norm: NormPool,
 }
 
 /// The network: geometry and parameter layout, no memory.
 #[derive(Clone, Debug)]
 pub struct Conv4 {
     config: Conv4Config,
-    blocks: Vec<Block>,
+    pub(crate) blocks: Vec<Block>,
     layout: Layout,
     running: Layout,
 }
@@ -55,8 +55,8 @@ pub struct Activations<B> {
 /// Gradients of one chunk's activations on their way back.
 #[derive(Debug)]
 pub struct Gradients<B> {
-    convolved: B,
-    pooled: B,
+    pub(crate) convolved: B,
+    pub(crate) pooled: B,
 }
 
 /// What every pass shares: partial sums and packed weights.
@@ -64,8 +64,8 @@ pub struct Gradients<B> {
 pub struct Scratch<B> {
     norm_partials: B,
     row_sums: B,
-    weight_partials: B,
-    packed: Vec<PackedWeights<B>>,
+    pub(crate) weight_partials: B,
+    pub(crate) packed: Vec<PackedWeights<B>>,
 }
 
 /// One chunk of a pass.
@@ -97,9 +97,9 @@ pub struct Pass<'b> {
 
 /// Chunks that nothing couples to the other chunks of their pass.
 #[derive(Clone, Copy)]
-struct Stretch<'c, 'b> {
-    chunks: &'c [Chunk<'b>],
-    span: Span,
+pub(crate) struct Stretch<'c, T> {
+    pub chunks: &'c [T],
+    pub span: Span,
 }
 
 impl Conv4 {
@@ -241,7 +241,7 @@ impl Conv4 {
         pass_images: u32,
         own_parameters: u32,
     ) -> Result<Scratch<A::Buffer>, GpuError> {
-        let norm_images = if self.config.norm.couples_images() { pass_images } else { chunk_images };
+        let norm_images = self.norm_images(chunk_images, pass_images);
         let largest = |elements: &dyn Fn(&Block) -> u64| self.blocks.iter().map(elements).max().unwrap_or(0);
         let norm_partials = largest(&|block| block.norm.partial_elements(norm_images));
         let row_sums = largest(&|block| block.norm.statistics_elements(norm_images));
@@ -255,7 +255,12 @@ impl Conv4 {
         })
     }
 
-    fn packed<A: Allocate>(
+    /// The most images whose statistics belong to one stretch.
+    pub(crate) fn norm_images(&self, chunk_images: u32, pass_images: u32) -> u32 {
+        if self.config.norm.couples_images() { pass_images } else { chunk_images }
+    }
+
+    pub(crate) fn packed<A: Allocate>(
         &self,
         allocate: &mut A,
         name: &str,
@@ -279,7 +284,7 @@ impl Conv4 {
         self.pack(recorder, parameters, axis, &scratch.packed)
     }
 
-    fn pack(
+    pub(crate) fn pack(
         &self,
         recorder: &mut Recorder,
         parameters: &Buffer,
@@ -295,18 +300,23 @@ impl Conv4 {
 
     /// The chunks of a pass, grouped so that no group depends on another: where the norm couples
     /// images, several parts of one task are one group.
-    fn stretches<'c, 'b>(&self, axis: TaskAxis, chunks: &'c [Chunk<'b>]) -> Result<Vec<Stretch<'c, 'b>>, GpuError> {
+    pub(crate) fn stretches<'c, 'b: 'c, T>(
+        &self,
+        axis: TaskAxis,
+        chunks: &'c [T],
+        chunk: impl Fn(&'c T) -> &'c Chunk<'b>,
+    ) -> Result<Vec<Stretch<'c, T>>, GpuError> {
         let coupled = self.config.norm.couples_images();
         let mut stretches = Vec::new();
         let mut rest = chunks;
-        while let Some(first) = rest.first() {
+        while let Some(first) = rest.first().map(&chunk) {
             let (mut count, mut images) = (1, first.images);
             let task_end = (first.first_row / axis.images.max(1) + 1) * axis.images;
             while coupled
                 && first.first_row + images < task_end
                 && let Some(next) = rest.get(count)
             {
-                images += next.images;
+                images += chunk(next).images;
                 count += 1;
             }
             let span = axis.span(first.first_row, images, coupled)?;
@@ -334,7 +344,7 @@ impl Conv4 {
         chunks: &[Chunk<'_>],
         embeddings: &Buffer,
     ) -> Result<(), GpuError> {
-        for stretch in self.stretches(pass.axis, chunks)? {
+        for stretch in self.stretches(pass.axis, chunks, |chunk| chunk)? {
             self.forward_stretch(recorder, pass, stretch, embeddings).await?;
         }
         Ok(())
@@ -344,7 +354,7 @@ impl Conv4 {
         &self,
         recorder: &mut Recorder,
         pass: Pass<'_>,
-        stretch: Stretch<'_, '_>,
+        stretch: Stretch<'_, Chunk<'_>>,
         embeddings: &Buffer,
     ) -> Result<(), GpuError> {
         for (index, (block, packed)) in self.blocks.iter().zip(&pass.scratch.packed).enumerate() {
@@ -356,7 +366,10 @@ impl Conv4 {
                 block.conv.forward(recorder, span, input, weights, part.input).await?;
                 recorder.breathe().await?;
             }
-            let Some(context) = context(index, stretch, pass) else { return Ok(()) };
+            let Some(context) = stretch.chunks.first().and_then(|chunk| context(index, stretch.span, chunk, pass))
+            else {
+                return Ok(());
+            };
             block.norm.statistics(recorder, &parts, context, pass.running)?;
             for chunk in stretch.chunks {
                 let output = match chunk.activations.pooled.get(index) {
@@ -386,7 +399,7 @@ impl Conv4 {
         d_embeddings: &Buffer,
         gradient: &Buffer,
     ) -> Result<(), GpuError> {
-        for stretch in self.stretches(pass.axis, chunks)? {
+        for stretch in self.stretches(pass.axis, chunks, |chunk| chunk)? {
             self.backward_stretch(recorder, pass, stretch, d_embeddings, gradient).await?;
         }
         Ok(())
@@ -396,7 +409,7 @@ impl Conv4 {
         &self,
         recorder: &mut Recorder,
         pass: Pass<'_>,
-        stretch: Stretch<'_, '_>,
+        stretch: Stretch<'_, Chunk<'_>>,
         d_embeddings: &Buffer,
         gradient: &Buffer,
     ) -> Result<(), GpuError> {
@@ -404,7 +417,10 @@ impl Conv4 {
             let last = index + 1 == self.blocks.len();
             let top = last.then_some((d_embeddings, self.dimension()));
             let parts = parts(index, stretch.chunks, top);
-            let Some(context) = context(index, stretch, pass) else { return Ok(()) };
+            let Some(context) = stretch.chunks.first().and_then(|chunk| context(index, stretch.span, chunk, pass))
+            else {
+                return Ok(());
+            };
             block.norm.backward(recorder, &parts, context, gradient)?;
             recorder.breathe().await?;
             for chunk in stretch.chunks {
@@ -447,12 +463,12 @@ impl Conv4 {
     }
 }
 
-fn block_input(index: usize, activations: &Activations<Buffer>) -> &Buffer {
+pub(crate) fn block_input(index: usize, activations: &Activations<Buffer>) -> &Buffer {
     index.checked_sub(1).and_then(|below| activations.pooled.get(below)).unwrap_or(&activations.images)
 }
 
 /// The norm layer's view of a pass; the top block's `d_output` is the embeddings' gradient.
-fn parts<'b>(index: usize, chunks: &[Chunk<'b>], top: Option<(&'b Buffer, u32)>) -> Vec<NormPart<'b>> {
+pub(crate) fn parts<'b>(index: usize, chunks: &[Chunk<'b>], top: Option<(&'b Buffer, u32)>) -> Vec<NormPart<'b>> {
     let mut first = 0;
     let mut parts = Vec::with_capacity(chunks.len());
     for chunk in chunks {
@@ -468,12 +484,12 @@ fn parts<'b>(index: usize, chunks: &[Chunk<'b>], top: Option<(&'b Buffer, u32)>)
     parts
 }
 
-/// Several parts of one task keep their statistics with the first.
-fn context<'b>(index: usize, stretch: Stretch<'_, 'b>, pass: Pass<'b>) -> Option<NormContext<'b>> {
+/// Several parts of one task keep their statistics with the first chunk.
+pub(crate) fn context<'b>(index: usize, span: Span, first: &Chunk<'b>, pass: Pass<'b>) -> Option<NormContext<'b>> {
     Some(NormContext {
-        span: stretch.span,
+        span,
         parameters: pass.parameters,
-        statistics: stretch.chunks.first()?.activations.statistics.get(index)?,
+        statistics: first.activations.statistics.get(index)?,
         partials: &pass.scratch.norm_partials,
         row_sums: &pass.scratch.row_sums,
     })

@@ -18,12 +18,12 @@ use crate::layout::Layout;
 /// PyTorch's default.
 const EPSILON: f32 = 1e-5;
 /// Pixels of one partial moment.
-const SEGMENT_PIXELS: u32 = 1024;
+pub(crate) const SEGMENT_PIXELS: u32 = 1024;
 /// Output cells of one partial sum of the backward pass.
-const SEGMENT_CELLS: u32 = 256;
+pub(crate) const SEGMENT_CELLS: u32 = 256;
 
 /// Invocations that reduce one row of partial sums together.
-const ROW_INVOCATIONS: u64 = 64;
+pub(crate) const ROW_INVOCATIONS: u64 = 64;
 
 /// Which statistics normalise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,12 +49,12 @@ impl Norm {
 /// A layer: y = maxpool(relu(γ·(x − mean)·rstd + β)), pooling windows of 2 without padding.
 #[derive(Clone, Debug)]
 pub struct NormPool {
-    norm: Norm,
-    channels: u32,
-    in_size: [u32; 2],
-    out_size: [u32; 2],
-    weight_offset: u32,
-    bias_offset: u32,
+    pub(crate) norm: Norm,
+    pub(crate) channels: u32,
+    pub(crate) in_size: [u32; 2],
+    pub(crate) out_size: [u32; 2],
+    pub(crate) weight_offset: u32,
+    pub(crate) bias_offset: u32,
     mean_offset: u32,
     variance_offset: u32,
 }
@@ -164,7 +164,7 @@ impl NormPool {
         2 * u64::from(images) * u64::from(self.channels) * u64::from(segments)
     }
 
-    fn pixels(&self) -> u32 {
+    pub(crate) fn pixels(&self) -> u32 {
         self.in_size[0] * self.in_size[1]
     }
 
@@ -172,16 +172,16 @@ impl NormPool {
         u64::from(self.out_size[0]) * u64::from(self.out_size[1])
     }
 
-    fn segments(&self) -> u32 {
+    pub(crate) fn segments(&self) -> u32 {
         self.pixels().div_ceil(SEGMENT_PIXELS).max(1)
     }
 
-    fn cell_segments(&self) -> u32 {
+    pub(crate) fn cell_segments(&self) -> u32 {
         (self.cells() as u32).div_ceil(SEGMENT_CELLS).max(1)
     }
 
     /// Sets, images per set, groups.
-    fn rows(&self, span: Span) -> (u32, u32, u32) {
+    pub(crate) fn rows(&self, span: Span) -> (u32, u32, u32) {
         match self.norm {
             Norm::Group { groups } => (span.all_images(), 1, groups),
             Norm::Batch => (span.tasks(), span.images(), self.channels),
@@ -189,9 +189,14 @@ impl NormPool {
         }
     }
 
-    /// The partial sums of one chunk of a span.
-    fn partial_slice<'b>(&self, part: &NormPart<'b>, buffer: &'b Buffer, segments: u32) -> Result<Slice<'b>, GpuError> {
-        let bytes_per_image = 8 * u64::from(self.channels) * u64::from(segments);
+    /// The partial sums of one chunk of a span, `values` for each channel of an image.
+    pub(crate) fn partial_slice<'b>(
+        &self,
+        part: &NormPart<'b>,
+        buffer: &'b Buffer,
+        values: u32,
+    ) -> Result<Slice<'b>, GpuError> {
+        let bytes_per_image = 4 * u64::from(self.channels) * u64::from(values);
         buffer.slice(u64::from(part.first) * bytes_per_image, u64::from(part.images) * bytes_per_image)
     }
 
@@ -225,7 +230,7 @@ impl NormPool {
                 segment_pixels: SEGMENT_PIXELS,
                 segments,
             };
-            let moments = self.partial_slice(part, context.partials, segments)?;
+            let moments = self.partial_slice(part, context.partials, 2 * segments)?;
             let buffers = norm_moments::Buffers { input: part.input.all(), moments };
             recorder.dispatch(params, buffers, u64::from(part.images * self.channels) * u64::from(segments))?;
         }
@@ -297,7 +302,7 @@ impl NormPool {
         for part in parts {
             self.backward_sums(recorder, part, context)?;
         }
-        self.backward_weight(recorder, context, gradient)?;
+        self.backward_weight(recorder, context.span, (context.partials, 2), gradient)?;
         if self.norm != Norm::Frozen {
             let (sets, images_per_set, groups) = self.rows(context.span);
             let params = norm_combine_backward::Params {
@@ -320,23 +325,26 @@ impl NormPool {
         parts.iter().try_for_each(|part| self.backward_input(recorder, part, context))
     }
 
-    fn backward_weight(
+    /// Adds the gradient of weight and bias from the first two of each segment's `sum_values` sums.
+    pub(crate) fn backward_weight(
         &self,
         recorder: &mut Recorder,
-        context: NormContext<'_>,
+        span: Span,
+        (sums, sum_values): (&Buffer, u32),
         gradient: &Buffer,
     ) -> Result<(), GpuError> {
-        let (tasks, images_per_task) = context.span.gradient_tasks();
+        let (tasks, images_per_task) = span.gradient_tasks();
         let params = norm_backward_weight::Params {
             tasks,
             images_per_task,
             channels: self.channels,
             segments: self.cell_segments(),
-            gradient_stride: context.span.gradient_stride(),
-            weight_offset: context.span.gradient_offset(self.weight_offset),
-            bias_offset: context.span.gradient_offset(self.bias_offset),
+            sum_values,
+            gradient_stride: span.gradient_stride(),
+            weight_offset: span.gradient_offset(self.weight_offset),
+            bias_offset: span.gradient_offset(self.bias_offset),
         };
-        let buffers = norm_backward_weight::Buffers { sums: context.partials.all(), gradient: gradient.all() };
+        let buffers = norm_backward_weight::Buffers { sums: sums.all(), gradient: gradient.all() };
         recorder.dispatch(params, buffers, ROW_INVOCATIONS * u64::from(tasks * self.channels))
     }
 
@@ -372,12 +380,12 @@ impl NormPool {
             statistics: context.statistics.all(),
             parameters: context.parameters.all(),
             d_output: part.d_output.all(),
-            sums: self.partial_slice(part, context.partials, segments)?,
+            sums: self.partial_slice(part, context.partials, 2 * segments)?,
         };
         recorder.dispatch(params, buffers, u64::from(part.images * self.channels) * u64::from(segments))
     }
 
-    fn backward_input(
+    pub(crate) fn backward_input(
         &self,
         recorder: &mut Recorder,
         part: &NormPart<'_>,

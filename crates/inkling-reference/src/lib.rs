@@ -14,6 +14,7 @@ mod linear;
 mod linear_head;
 mod norm;
 mod norm_backward;
+mod norm_tangent;
 mod optim;
 mod params;
 mod params_solve;
@@ -42,6 +43,10 @@ pub use linear_head::{
 };
 pub use norm::{norm_combine, norm_forward, norm_moments, norm_running};
 pub use norm_backward::{norm_backward_input, norm_backward_sums, norm_backward_weight, norm_combine_backward};
+pub use norm_tangent::{
+    norm_backward_input_tangent, norm_backward_sums_tangent, norm_combine_backward_tangent, norm_tangent,
+    norm_tangent_sums,
+};
 pub use optim::{adam_step, clip_scale, sgd_step, squared_norm};
 pub use params::*;
 pub use params_solve::*;
@@ -55,7 +60,7 @@ pub use real::Real;
 pub use ridge::{
     ridge_backward_sum, ridge_backward_task, ridge_cholesky, ridge_gram, ridge_scale, ridge_solve, ridge_targets,
 };
-pub use softmax::softmax_cross_entropy;
+pub use softmax::{softmax_cross_entropy, softmax_cross_entropy_tangent};
 pub use solve::{
     cg_control, cg_curvature, cg_direction, cg_finish, cg_start, cg_step, diagonal_low_rank, low_rank_project,
 };

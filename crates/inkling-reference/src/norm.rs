@@ -139,6 +139,11 @@ impl Layout {
         self.out_height * self.out_width
     }
 
+    /// Values of one row of the statistics.
+    pub fn row_count<F: Real>(&self) -> F {
+        F::count(self.images_per_set * (self.channels / self.groups) * self.height * self.width)
+    }
+
     /// Calls `visit(plane, row of the statistics, offset of the channel's weight in its slice)`.
     pub fn for_each_plane(&self, mut visit: impl FnMut(usize, usize, usize)) {
         for image in 0..self.images {

@@ -5,19 +5,38 @@ use crate::{
     NormBackwardInputParams, NormBackwardSumsParams, NormBackwardWeightParams, NormCombineBackwardParams, Real,
 };
 
+/// Stands for "no weight".
+const NONE: u32 = u32::MAX;
+
 /// What one channel of one image is normalised with.
-struct Affine<F> {
-    mean: F,
-    rstd: F,
-    weight: F,
-    bias: F,
-    relu: bool,
+pub(crate) struct Affine<F> {
+    pub mean: F,
+    pub rstd: F,
+    pub weight: F,
+    pub bias: F,
+    pub relu: bool,
 }
+
+/// The [`Affine`] of a shader's parameters: mean and rstd first in its row, weight and bias at
+/// `parameter` of their slices.
+macro_rules! affine {
+    ($params:ident, $row:expr, $parameters:ident, $parameter:ident) => {{
+        let row = $row;
+        crate::norm_backward::Affine {
+            mean: row[0],
+            rstd: row[1],
+            weight: $parameters[$params.weight_offset as usize + $parameter],
+            bias: $parameters[$params.bias_offset as usize + $parameter],
+            relu: $params.relu != 0,
+        }
+    }};
+}
+pub(crate) use affine;
 
 impl<F: Real> Affine<F> {
     /// The pixel of the cell's window that the gradient goes to, or none where the ReLU is closed:
     /// the first at which the value before the ReLU is largest.
-    fn routed(&self, layout: &Layout, input: &[F], plane: usize, cell: usize) -> Option<usize> {
+    pub fn routed(&self, layout: &Layout, input: &[F], plane: usize, cell: usize) -> Option<usize> {
         let slope = self.weight * self.rstd;
         let direction = if slope > F::ZERO {
             F::ONE
@@ -35,8 +54,13 @@ impl<F: Real> Affine<F> {
         best.filter(|&pixel| !(self.relu && slope * (input[pixel] - self.mean) + self.bias <= F::ZERO))
     }
 
-    fn normalised(&self, value: F) -> F {
+    pub fn normalised(&self, value: F) -> F {
         (value - self.mean) * self.rstd
+    }
+
+    /// The tangent of x̂ where that of x is `value_dot` and its row's means are (T0, T1).
+    pub fn normalised_dot(&self, normalised: F, value_dot: F, [mean, product]: [F; 2]) -> F {
+        self.rstd * (value_dot - mean - normalised * product)
     }
 }
 
@@ -52,13 +76,7 @@ pub fn norm_backward_sums<F: Real>(
     let layout = layout!(params);
     let [segment_cells, segments] = [params.segment_cells, params.segments].map(|value| value as usize);
     layout.for_each_plane(|plane, row, parameter| {
-        let affine = Affine {
-            mean: statistics[2 * row],
-            rstd: statistics[2 * row + 1],
-            weight: parameters[params.weight_offset as usize + parameter],
-            bias: parameters[params.bias_offset as usize + parameter],
-            relu: params.relu != 0,
-        };
+        let affine = affine!(params, &statistics[2 * row..], parameters, parameter);
         for segment in 0..segments {
             let (mut sum, mut product_sum) = (F::ZERO, F::ZERO);
             for cell in segment * segment_cells..layout.cells().min((segment + 1) * segment_cells) {
@@ -75,15 +93,16 @@ pub fn norm_backward_sums<F: Real>(
     });
 }
 
-/// Gradient of weight and bias, added to `gradient`.
+/// Gradient of weight and bias from the first two of each segment's `sum_values` sums, added to
+/// `gradient`.
 pub fn norm_backward_weight<F: Real>(params: &NormBackwardWeightParams, sums: &[F], gradient: &mut [F]) {
-    let [channels, segments, images_per_task] =
-        [params.channels, params.segments, params.images_per_task].map(|value| value as usize);
+    let [channels, segments, sum_values, images_per_task] =
+        [params.channels, params.segments, params.sum_values, params.images_per_task].map(|value| value as usize);
     for image in 0..params.tasks as usize * images_per_task {
         let task_offset = image / images_per_task * params.gradient_stride as usize;
         for channel in 0..channels {
             for segment in 0..segments {
-                let at = 2 * ((image * channels + channel) * segments + segment);
+                let at = sum_values * ((image * channels + channel) * segments + segment);
                 gradient[params.bias_offset as usize + task_offset + channel] += sums[at];
                 gradient[params.weight_offset as usize + task_offset + channel] += sums[at + 1];
             }
@@ -91,7 +110,8 @@ pub fn norm_backward_weight<F: Real>(params: &NormBackwardWeightParams, sums: &[
     }
 }
 
-/// Row sums `[sets, groups, 2]`: Σ γ dŷ and Σ γ dŷ·x̂ over each row of the statistics.
+/// Row sums `[sets, groups, 2]`: Σ γ dŷ and Σ γ dŷ·x̂ over each row of the statistics; without a
+/// `weight_offset`, γ is one.
 pub fn norm_combine_backward<F: Real>(
     params: &NormCombineBackwardParams,
     sums: &[F],
@@ -107,7 +127,10 @@ pub fn norm_combine_backward<F: Real>(
         let task_offset = image / images_per_task * params.parameter_stride as usize;
         for channel in 0..channels {
             let row = image / images_per_set * groups + channel / (channels / groups);
-            let weight = parameters[params.weight_offset as usize + task_offset + channel];
+            let weight = match params.weight_offset {
+                NONE => F::ONE,
+                offset => parameters[offset as usize + task_offset + channel],
+            };
             for segment in 0..segments {
                 let at = 2 * ((image * channels + channel) * segments + segment);
                 row_sums[2 * row] += weight * sums[at];
@@ -129,15 +152,9 @@ pub fn norm_backward_input<F: Real>(
 ) {
     let layout = layout!(params);
     let pixels = layout.height * layout.width;
-    let count = F::count(layout.images_per_set * (layout.channels / layout.groups) * pixels);
+    let count = layout.row_count();
     layout.for_each_plane(|plane, row, parameter| {
-        let affine = Affine {
-            mean: statistics[2 * row],
-            rstd: statistics[2 * row + 1],
-            weight: parameters[params.weight_offset as usize + parameter],
-            bias: parameters[params.bias_offset as usize + parameter],
-            relu: params.relu != 0,
-        };
+        let affine = affine!(params, &statistics[2 * row..], parameters, parameter);
         for pixel in plane * pixels..(plane + 1) * pixels {
             let mut coupling = F::ZERO;
             if params.coupled != 0 {

@@ -199,6 +199,7 @@ pub struct NormBackwardWeightParams {
     pub images_per_task: u32,
     pub channels: u32,
     pub segments: u32,
+    pub sum_values: u32,
     pub gradient_stride: u32,
     pub weight_offset: u32,
     pub bias_offset: u32,
@@ -238,6 +239,96 @@ pub struct NormBackwardInputParams {
     pub coupled: u32,
 }
 
+/// `shaders/nn/norm_tangent_sums.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NormTangentSumsParams {
+    pub images: u32,
+    pub channels: u32,
+    pub pixels: u32,
+    pub groups: u32,
+    pub images_per_set: u32,
+    pub segment_pixels: u32,
+    pub segments: u32,
+}
+
+/// `shaders/nn/norm_tangent.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NormTangentParams {
+    pub images: u32,
+    pub channels: u32,
+    pub height: u32,
+    pub width: u32,
+    pub out_height: u32,
+    pub out_width: u32,
+    pub groups: u32,
+    pub images_per_set: u32,
+    pub window: u32,
+    pub relu: u32,
+    pub output_offset: u32,
+    pub images_per_task: u32,
+    pub parameter_stride: u32,
+    pub weight_offset: u32,
+    pub bias_offset: u32,
+    pub coupled: u32,
+}
+
+/// `shaders/nn/norm_backward_sums_tangent.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NormBackwardSumsTangentParams {
+    pub images: u32,
+    pub channels: u32,
+    pub height: u32,
+    pub width: u32,
+    pub out_height: u32,
+    pub out_width: u32,
+    pub groups: u32,
+    pub images_per_set: u32,
+    pub window: u32,
+    pub relu: u32,
+    pub d_output_offset: u32,
+    pub images_per_task: u32,
+    pub parameter_stride: u32,
+    pub weight_offset: u32,
+    pub bias_offset: u32,
+    pub segment_cells: u32,
+    pub segments: u32,
+    pub coupled: u32,
+}
+
+/// `shaders/nn/norm_combine_backward_tangent.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NormCombineBackwardTangentParams {
+    pub sets: u32,
+    pub images_per_set: u32,
+    pub channels: u32,
+    pub groups: u32,
+    pub segments: u32,
+    pub images_per_task: u32,
+    pub parameter_stride: u32,
+    pub weight_offset: u32,
+}
+
+/// `shaders/nn/norm_backward_input_tangent.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NormBackwardInputTangentParams {
+    pub images: u32,
+    pub channels: u32,
+    pub height: u32,
+    pub width: u32,
+    pub out_height: u32,
+    pub out_width: u32,
+    pub groups: u32,
+    pub images_per_set: u32,
+    pub window: u32,
+    pub relu: u32,
+    pub d_output_offset: u32,
+    pub images_per_task: u32,
+    pub parameter_stride: u32,
+    pub weight_offset: u32,
+    pub bias_offset: u32,
+    pub coupled: u32,
+}
+
 /// `shaders/nn/global_average_pool_forward.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GlobalAveragePoolForwardParams {
@@ -257,6 +348,7 @@ pub struct GlobalAveragePoolBackwardParams {
 /// `shaders/nn/linear_forward.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LinearForwardParams {
+    pub first_image: u32,
     pub images: u32,
     pub in_features: u32,
     pub out_features: u32,
@@ -264,22 +356,26 @@ pub struct LinearForwardParams {
     pub parameter_stride: u32,
     pub weight_offset: u32,
     pub bias_offset: u32,
+    pub accumulate: u32,
 }
 
 /// `shaders/nn/linear_backward_input.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LinearBackwardInputParams {
+    pub first_image: u32,
     pub images: u32,
     pub in_features: u32,
     pub out_features: u32,
     pub images_per_task: u32,
     pub parameter_stride: u32,
     pub weight_offset: u32,
+    pub accumulate: u32,
 }
 
 /// `shaders/nn/linear_backward_weight.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LinearBackwardWeightParams {
+    pub first_image: u32,
     pub images: u32,
     pub in_features: u32,
     pub out_features: u32,
@@ -299,6 +395,15 @@ pub struct SoftmaxCrossEntropyParams {
     pub task_stride: u32,
     pub label_offset: u32,
     pub outcome_offset: u32,
+}
+
+/// `shaders/nn/softmax_cross_entropy_tangent.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SoftmaxCrossEntropyTangentParams {
+    pub first_row: u32,
+    pub rows: u32,
+    pub ways: u32,
+    pub scale: f32,
 }
 
 /// `shaders/heads/prototype_fit.wgsl`.

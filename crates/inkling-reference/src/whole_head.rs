@@ -69,6 +69,8 @@ impl<F: Real> HeadInput<'_, F> {
         let count = images.len() as u32 / self.dimension;
         let mut output = vec![F::ZERO; (count * self.ways) as usize];
         let params = LinearForwardParams {
+            first_image: 0,
+            accumulate: 0,
             images: count,
             in_features: self.dimension,
             out_features: self.ways,
@@ -101,6 +103,8 @@ impl<F: Real> HeadInput<'_, F> {
         let images_per_task = self.query_count();
         let mut d_queries = vec![F::ZERO; self.queries.len()];
         let params = LinearBackwardInputParams {
+            first_image: 0,
+            accumulate: 0,
             images,
             in_features,
             out_features,
@@ -111,6 +115,7 @@ impl<F: Real> HeadInput<'_, F> {
         linear_backward_input(&params, &d_logits, weights, &mut d_queries);
         let mut d_weights = self.classifiers();
         let params = LinearBackwardWeightParams {
+            first_image: 0,
             images,
             in_features,
             out_features,

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{check, dot, noise};
+use common::{along, check, check_tangent, dot, noise};
 use inkling_reference::*;
 
 #[test]
@@ -25,6 +25,7 @@ fn linear() {
     let (images, in_features, out_features, images_per_task) = (6, 5, 3, 2);
     let (weight_offset, bias_offset, stride) = (1, 17, 21);
     let forward = LinearForwardParams {
+        first_image: 0,
         images,
         in_features,
         out_features,
@@ -32,6 +33,7 @@ fn linear() {
         parameter_stride: stride,
         weight_offset,
         bias_offset,
+        accumulate: 0,
     };
     let (input, parameters, d_output) = (noise(1, 30), noise(2, 63), noise(3, 18));
     let loss = |input: &[f64], parameters: &[f64]| {
@@ -41,17 +43,20 @@ fn linear() {
     };
     let mut d_input = [f64::NAN; 30];
     let params = LinearBackwardInputParams {
+        first_image: 0,
         images,
         in_features,
         out_features,
         images_per_task,
         parameter_stride: stride,
         weight_offset,
+        accumulate: 0,
     };
     linear_backward_input(&params, &d_output, &parameters, &mut d_input);
     check("input", &input, &d_input, |input| loss(input, &parameters));
     let mut gradient = [0.0; 63];
     let params = LinearBackwardWeightParams {
+        first_image: 0,
         images,
         in_features,
         out_features,
@@ -62,6 +67,31 @@ fn linear() {
     };
     linear_backward_weight(&params, &input, &d_output, &mut gradient);
     check("parameters", &parameters, &gradient, |parameters| loss(&input, parameters));
+}
+
+#[test]
+fn loss_tangent() {
+    let (rows, ways) = (4, 5);
+    let logits: Vec<f64> = noise(1, 20).iter().map(|logit| 4.0 * logit).collect();
+    let logits_dot = noise(2, 20);
+    let mut d_logits_dot = [f64::NAN; 20];
+    let params = SoftmaxCrossEntropyTangentParams { first_row: 0, rows, ways, scale: 0.25 };
+    softmax_cross_entropy_tangent(&params, &logits, &logits_dot, &mut d_logits_dot);
+    check_tangent("d_logits", &d_logits_dot, |step| {
+        let params = SoftmaxCrossEntropyParams {
+            rows,
+            ways,
+            scale: 0.25,
+            rows_per_task: rows,
+            task_stride: rows,
+            label_offset: 0,
+            outcome_offset: 0,
+        };
+        let (mut d_logits, mut outcomes) = ([f64::NAN; 20], [f64::NAN; 8]);
+        let moved = along(&logits, &logits_dot, step);
+        softmax_cross_entropy(&params, &moved, &[3, 0, 4, 1], &mut d_logits, &mut outcomes);
+        d_logits.to_vec()
+    });
 }
 
 #[test]

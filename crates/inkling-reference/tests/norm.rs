@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{check, dot, noise};
+use common::{along, check, check_tangent, dot, noise};
 use inkling_reference::*;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -149,6 +149,7 @@ impl Layer {
             images_per_task: IMAGES_PER_TASK,
             channels: CHANNELS,
             segments,
+            sum_values: 2,
             gradient_stride: STRIDE,
             weight_offset: WEIGHT_OFFSET,
             bias_offset: BIAS_OFFSET,
@@ -177,6 +178,223 @@ impl Layer {
         let statistics = self.statistics(input);
         norm_backward_input(&input_params, input, &statistics, parameters, d_output, &row_sums, &mut d_input);
         (gradient, d_input)
+    }
+}
+
+/// A point and a direction: input, parameters, gradient of the output.
+struct Point {
+    input: Vec<f64>,
+    parameters: Vec<f64>,
+    d_output: Vec<f64>,
+}
+
+impl Point {
+    fn along(&self, direction: &Self, step: f64) -> Self {
+        Self {
+            input: along(&self.input, &direction.input, step),
+            parameters: along(&self.parameters, &direction.parameters, step),
+            d_output: along(&self.d_output, &direction.d_output, step),
+        }
+    }
+}
+
+impl Layer {
+    fn coupled(&self) -> u32 {
+        u32::from(self.mode != Mode::Frozen)
+    }
+
+    fn tangent_sums(&self, at: &Point, dot: &Point) -> Vec<f64> {
+        let (sets, images_per_set, groups) = self.rows();
+        let (pixels, segment_pixels) = (HEIGHT * WIDTH, 7);
+        let segments = pixels.div_ceil(segment_pixels);
+        let params = NormTangentSumsParams {
+            images: IMAGES,
+            channels: CHANNELS,
+            pixels,
+            groups,
+            images_per_set,
+            segment_pixels,
+            segments,
+        };
+        let mut sums = vec![f64::NAN; (IMAGES * CHANNELS * segments * 2) as usize];
+        norm_tangent_sums(&params, &at.input, &dot.input, &self.statistics(&at.input), &mut sums);
+        let params = NormCombineBackwardParams {
+            sets,
+            images_per_set,
+            channels: CHANNELS,
+            groups,
+            segments,
+            images_per_task: IMAGES_PER_TASK,
+            parameter_stride: STRIDE,
+            weight_offset: u32::MAX,
+        };
+        let mut row_sums = vec![f64::NAN; (2 * sets * groups) as usize];
+        norm_combine_backward(&params, &sums, &at.parameters, &mut row_sums);
+        row_sums
+    }
+
+    fn tangent(&self, at: &Point, dot: &Point) -> Vec<f64> {
+        let (_, images_per_set, groups) = self.rows();
+        let params = NormTangentParams {
+            images: IMAGES,
+            channels: CHANNELS,
+            height: HEIGHT,
+            width: WIDTH,
+            out_height: HEIGHT / self.window,
+            out_width: WIDTH / self.window,
+            groups,
+            images_per_set,
+            window: self.window,
+            relu: self.relu,
+            output_offset: OUTPUT_OFFSET,
+            images_per_task: IMAGES_PER_TASK,
+            parameter_stride: STRIDE,
+            weight_offset: WEIGHT_OFFSET,
+            bias_offset: BIAS_OFFSET,
+            coupled: self.coupled(),
+        };
+        let mut output_dot = vec![0.0; at.d_output.len()];
+        norm_tangent(
+            &params,
+            &at.input,
+            &dot.input,
+            &self.statistics(&at.input),
+            &self.tangent_sums(at, dot),
+            &at.parameters,
+            &dot.parameters,
+            &mut output_dot,
+        );
+        output_dot
+    }
+
+    /// (tangent of the parameters' gradient, tangent of the input's)
+    fn backward_tangent(&self, at: &Point, dot: &Point) -> (Vec<f64>, Vec<f64>) {
+        let (sets, images_per_set, groups) = self.rows();
+        let (out_height, out_width) = (HEIGHT / self.window, WIDTH / self.window);
+        let segment_cells = 3;
+        let segments = (out_height * out_width).div_ceil(segment_cells);
+        let (statistics, tangent_sums) = (self.statistics(&at.input), self.tangent_sums(at, dot));
+        let params = NormBackwardSumsTangentParams {
+            images: IMAGES,
+            channels: CHANNELS,
+            height: HEIGHT,
+            width: WIDTH,
+            out_height,
+            out_width,
+            groups,
+            images_per_set,
+            window: self.window,
+            relu: self.relu,
+            d_output_offset: OUTPUT_OFFSET,
+            images_per_task: IMAGES_PER_TASK,
+            parameter_stride: STRIDE,
+            weight_offset: WEIGHT_OFFSET,
+            bias_offset: BIAS_OFFSET,
+            segment_cells,
+            segments,
+            coupled: self.coupled(),
+        };
+        let mut sums = vec![f64::NAN; (IMAGES * CHANNELS * segments * 4) as usize];
+        let (w, v) = (&at.parameters, &dot.parameters);
+        norm_backward_sums_tangent(
+            &params,
+            &at.input,
+            &dot.input,
+            &statistics,
+            &tangent_sums,
+            w,
+            &at.d_output,
+            &dot.d_output,
+            &mut sums,
+        );
+        let mut gradient_dot = vec![0.0; w.len()];
+        let params = NormBackwardWeightParams {
+            tasks: TASKS,
+            images_per_task: IMAGES_PER_TASK,
+            channels: CHANNELS,
+            segments,
+            sum_values: 4,
+            gradient_stride: STRIDE,
+            weight_offset: WEIGHT_OFFSET,
+            bias_offset: BIAS_OFFSET,
+        };
+        norm_backward_weight(&params, &sums, &mut gradient_dot);
+        let params = NormCombineBackwardTangentParams {
+            sets,
+            images_per_set,
+            channels: CHANNELS,
+            groups,
+            segments,
+            images_per_task: IMAGES_PER_TASK,
+            parameter_stride: STRIDE,
+            weight_offset: WEIGHT_OFFSET,
+        };
+        let mut row_sums = vec![f64::NAN; (2 * sets * groups) as usize];
+        let mut rows = vec![f64::NAN; (8 * sets * groups) as usize];
+        norm_combine_backward_tangent(&params, &sums, w, v, &statistics, &tangent_sums, &mut row_sums, &mut rows);
+        let params = NormBackwardInputTangentParams {
+            images: IMAGES,
+            channels: CHANNELS,
+            height: HEIGHT,
+            width: WIDTH,
+            out_height,
+            out_width,
+            groups,
+            images_per_set,
+            window: self.window,
+            relu: self.relu,
+            d_output_offset: OUTPUT_OFFSET,
+            images_per_task: IMAGES_PER_TASK,
+            parameter_stride: STRIDE,
+            weight_offset: WEIGHT_OFFSET,
+            bias_offset: BIAS_OFFSET,
+            coupled: self.coupled(),
+        };
+        let mut d_input_dot = vec![f64::NAN; at.input.len()];
+        norm_backward_input_tangent(
+            &params,
+            &at.input,
+            &dot.input,
+            &rows,
+            w,
+            v,
+            &at.d_output,
+            &dot.d_output,
+            &mut d_input_dot,
+        );
+        (gradient_dot, d_input_dot)
+    }
+}
+
+#[test]
+fn tangents_of_every_mode_window_and_relu_agree_with_central_differences() {
+    let mut running = noise(3, 10);
+    running.iter_mut().for_each(|value| *value = value.abs() + 0.1);
+    for mode in [Mode::Group(1), Mode::Group(2), Mode::Group(4), Mode::Batch, Mode::Frozen] {
+        for window in [1, 2] {
+            for relu in [0, 1] {
+                let layer = Layer { mode, window, relu, running: running.clone() };
+                let outputs = (OUTPUT_OFFSET + IMAGES * CHANNELS * (HEIGHT / window) * (WIDTH / window)) as usize;
+                let point = |seed| Point {
+                    input: noise(seed, (IMAGES * CHANNELS * HEIGHT * WIDTH) as usize),
+                    parameters: noise(seed + 1, (TASKS * STRIDE) as usize),
+                    d_output: noise(seed + 2, outputs),
+                };
+                let (at, dot) = (point(1), point(5));
+                let name = format!("{mode:?}, window {window}, relu {relu}");
+                check_tangent(&format!("{name}, output"), &layer.tangent(&at, &dot), |step| {
+                    let moved = at.along(&dot, step);
+                    layer.forward(&moved.input, &moved.parameters)
+                });
+                let (gradient_dot, d_input_dot) = layer.backward_tangent(&at, &dot);
+                let moved = |step| {
+                    let moved = at.along(&dot, step);
+                    layer.backward(&moved.input, &moved.parameters, &moved.d_output)
+                };
+                check_tangent(&format!("{name}, gradient"), &gradient_dot, |step| moved(step).0);
+                check_tangent(&format!("{name}, d_input"), &d_input_dot, |step| moved(step).1);
+            }
+        }
     }
 }
 
@@ -216,6 +434,7 @@ fn a_shared_gradient_is_the_sum_of_the_tasks() {
         images_per_task: IMAGES_PER_TASK,
         channels: CHANNELS,
         segments: 3,
+        sum_values: 2,
         gradient_stride: 8,
         weight_offset: 0,
         bias_offset: 4,

@@ -11,6 +11,7 @@ mod linear_head;
 mod norm;
 mod norm_backward;
 mod norm_data;
+mod norm_tangent;
 mod optim;
 mod pool;
 mod prototype;
@@ -49,6 +50,7 @@ pub fn cases() -> Vec<Case> {
         conv3x3::cases(),
         norm::cases(),
         norm_backward::cases(),
+        norm_tangent::cases(),
         pool::cases(),
         linear::cases(),
         softmax::cases(),

@@ -90,8 +90,8 @@ async fn sums_long(gpu: &Gpu) -> Result<(), String> {
     sums(gpu, &shape, &NormData::random(&shape), 16_384).await
 }
 
-/// `[tasks, images_per_task, channels, segments]`
-async fn weight(gpu: &Gpu, sizes: [u32; 4], shared: bool) -> Result<(), String> {
+/// `[tasks, images_per_task, channels, segments]`; `sum_values` of a segment, two of which count
+async fn weight(gpu: &Gpu, sizes: [u32; 4], sum_values: u32, shared: bool) -> Result<(), String> {
     let [tasks, images_per_task, channels, segments] = sizes;
     let stride = 2 * channels + 6;
     let (params, reference) = params!(norm_backward_weight NormBackwardWeightParams {
@@ -99,12 +99,13 @@ async fn weight(gpu: &Gpu, sizes: [u32; 4], shared: bool) -> Result<(), String> 
         images_per_task: images_per_task,
         channels: channels,
         segments: segments,
+        sum_values: sum_values,
         gradient_stride: if shared { 0 } else { stride },
         weight_offset: WEIGHT_OFFSET,
         bias_offset: WEIGHT_OFFSET + channels + 2,
     });
     let owners = if shared { 1 } else { tasks };
-    let values = noise(17, (tasks * images_per_task * channels * segments * 2) as usize);
+    let values = noise(17, (tasks * images_per_task * channels * segments * sum_values) as usize);
     let mut bench = Bench::new(gpu)?;
     let sums = bench.input(&values).await?;
     let output = bench.updated(noise(18, (owners * stride) as usize)).await?;
@@ -118,19 +119,20 @@ async fn weight(gpu: &Gpu, sizes: [u32; 4], shared: bool) -> Result<(), String> 
 
 async fn weight_shapes(gpu: &Gpu) -> Result<(), String> {
     for sizes in [[1, 1, 1, 1], [3, 2, 5, 3], [2, 7, 67, 1], [5, 13, 3, 4]] {
-        weight(gpu, sizes, false).await?;
-        weight(gpu, sizes, true).await?;
+        weight(gpu, sizes, 2, false).await?;
+        weight(gpu, sizes, 2, true).await?;
+        weight(gpu, sizes, 4, false).await?;
     }
     Ok(())
 }
 
 async fn weight_long(gpu: &Gpu) -> Result<(), String> {
-    weight(gpu, [1, 70_001, 2, 1], false).await?;
-    weight(gpu, [70_001, 1, 1, 2], true).await
+    weight(gpu, [1, 70_001, 2, 1], 2, false).await?;
+    weight(gpu, [70_001, 1, 1, 2], 2, true).await
 }
 
 /// `[sets, images_per_set, channels, groups, segments, images_per_task]`
-async fn combine(gpu: &Gpu, sizes: [u32; 6]) -> Result<(), String> {
+async fn combine(gpu: &Gpu, sizes: [u32; 6], weight_offset: u32) -> Result<(), String> {
     let [sets, images_per_set, channels, groups, segments, images_per_task] = sizes;
     let images = sets * images_per_set;
     let (params, reference) = params!(norm_combine_backward NormCombineBackwardParams {
@@ -141,7 +143,7 @@ async fn combine(gpu: &Gpu, sizes: [u32; 6]) -> Result<(), String> {
         segments: segments,
         images_per_task: images_per_task,
         parameter_stride: channels + 5,
-        weight_offset: WEIGHT_OFFSET,
+        weight_offset: weight_offset,
     });
     let values = noise(19, (images * channels * segments * 2) as usize);
     let weights = noise(20, (images / images_per_task * (channels + 5)) as usize);
@@ -172,14 +174,16 @@ async fn combine_shapes(gpu: &Gpu) -> Result<(), String> {
         [2, 1, 24, 1, 4, 1],
     ];
     for sizes in sizes {
-        combine(gpu, sizes).await?;
+        combine(gpu, sizes, WEIGHT_OFFSET).await?;
+        // The tangent's sums have no weights.
+        combine(gpu, sizes, u32::MAX).await?;
     }
     Ok(())
 }
 
 async fn combine_long(gpu: &Gpu) -> Result<(), String> {
-    combine(gpu, [1, 70_001, 1, 1, 1, 70_001]).await?;
-    combine(gpu, [1, 35_003, 2, 2, 2, 35_003]).await
+    combine(gpu, [1, 70_001, 1, 1, 1, 70_001], WEIGHT_OFFSET).await?;
+    combine(gpu, [1, 35_003, 2, 2, 2, 35_003], WEIGHT_OFFSET).await
 }
 
 async fn backward_input(gpu: &Gpu, shape: &Shape, data: &NormData, coupled: u32) -> Result<(), String> {

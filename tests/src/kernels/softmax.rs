@@ -13,6 +13,7 @@ pub fn cases() -> Vec<Case> {
         "softmax_cross_entropy/shapes" => shapes,
         "softmax_cross_entropy/extremes" => extremes,
         "softmax_cross_entropy/ties" => ties,
+        "softmax_cross_entropy_tangent/shapes" => tangent_shapes,
     ]
 }
 
@@ -82,4 +83,36 @@ async fn extremes(gpu: &Gpu) -> Result<(), String> {
 async fn ties(gpu: &Gpu) -> Result<(), String> {
     let logits: Vec<f32> = integers(1, 67 * 5, 3).iter().map(|&logit| logit as f32).collect();
     check(gpu, 5, &logits, &integers(2, places(67) + LABEL_OFFSET as usize, 5), 2.0).await
+}
+
+async fn tangent_shapes(gpu: &Gpu) -> Result<(), String> {
+    for (first_row, rows, ways) in [(0, 1, 1), (2, 1, 5), (0, 7, 2), (3, 67, 5), (0, 130, 20), (1, 13, 67)] {
+        let (params, reference) = params!(softmax_cross_entropy_tangent SoftmaxCrossEntropyTangentParams {
+            first_row: first_row,
+            rows: rows,
+            ways: ways,
+            scale: 0.75,
+        });
+        let elements = (first_row + rows) * ways;
+        let values: Vec<f32> = noise(1, elements as usize).iter().map(|logit| 4.0 * logit).collect();
+        let values_dot = noise(2, elements as usize);
+        let mut bench = Bench::new(gpu)?;
+        let logits = bench.input(&values).await?;
+        let logits_dot = bench.input(&values_dot).await?;
+        let output = bench.output(elements).await?;
+        let buffers = kernels::softmax_cross_entropy_tangent::Buffers {
+            logits: logits.all(),
+            logits_dot: logits_dot.all(),
+            d_logits_dot: output.all(),
+        };
+        bench.run(params, buffers, rows)?;
+        let mut expected = output.initial.clone();
+        twin::softmax_cross_entropy_tangent(&reference, &values, &values_dot, &mut expected);
+        // A probability takes exp's 3 + 2|x| units in the last place twice, |x| up to 8, and a few
+        // roundings; times differences of tangents up to 2, whose mean cancels.
+        let tolerance = Tolerance::cancelling(2 * 19 + 8 + ways / 4, 0.75 * 4.0);
+        let what = format!("d_logits_dot of {rows} rows of {ways} ways from {first_row}");
+        bench.check(&what, &output, &expected, tolerance).await?;
+    }
+    Ok(())
 }

@@ -1,4 +1,6 @@
 //! Central differences, and numbers to differentiate at.
+// Each test uses a part of it.
+#![allow(dead_code)]
 
 /// Uniform numbers in (−1, 1) from a seed (SplitMix64).
 pub fn noise(seed: u64, count: usize) -> Vec<f64> {
@@ -42,5 +44,25 @@ pub fn check(name: &str, at: &[f64], gradient: &[f64], loss: impl Fn(&[f64]) -> 
         let difference = (above - below) / (2.0 * STEP);
         let error = (difference - gradient[i]).abs();
         assert!(error <= 1e-8 * (1.0 + largest), "{name}[{i}]: gradient {}, difference {difference}", gradient[i]);
+    }
+}
+
+/// a + step · b
+pub fn along(a: &[f64], b: &[f64], step: f64) -> Vec<f64> {
+    a.iter().zip(b).map(|(a, b)| a + step * b).collect()
+}
+
+/// Compares a tangent with the central difference of `value`, which takes the step along the
+/// direction; truncation and rounding as in [`check`].
+pub fn check_tangent(name: &str, tangent: &[f64], value: impl Fn(f64) -> Vec<f64>) {
+    const STEP: f64 = 1e-5;
+    let largest = tangent.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+    assert!(largest > 1e-3, "{name}: a tangent of zeros proves nothing");
+    let (above, below) = (value(STEP), value(-STEP));
+    assert_eq!(above.len(), tangent.len(), "{name}");
+    for (i, &tangent) in tangent.iter().enumerate() {
+        let difference = (above[i] - below[i]) / (2.0 * STEP);
+        let error = (difference - tangent).abs();
+        assert!(error <= 1e-8 * (1.0 + largest), "{name}[{i}]: tangent {tangent}, difference {difference}");
     }
 }
