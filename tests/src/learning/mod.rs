@@ -9,8 +9,10 @@ mod fixture;
 mod golden;
 mod gradient;
 mod memory;
+mod network64;
 mod passes;
 mod solver;
+mod tangents;
 mod training;
 mod unbiased;
 
@@ -26,6 +28,7 @@ pub fn cases() -> Vec<Case> {
         solver::cases(),
         coupled::cases(),
         passes::cases(),
+        tangents::cases(),
         training::cases(),
         datasets::cases(),
         faults::cases(),
