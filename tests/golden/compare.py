@@ -4,9 +4,10 @@
     python3 compare.py --binary PATH/TO/inkling --cases DIR  # a folder of cases (cases/, say)
     python3 compare.py --float32 --seed 7                    # the oracle's own float32 arithmetic
 
-Prints the relative L2 error of every parameter and exits with 1 when one is above 1e-4, when a
-tensor is missing, unknown or of another shape, or when the binary fails. The last form says what
-float32 can do at all, and so how much of an error is the implementation's.
+Prints the relative L2 error of every parameter and exits with 1 when one is above what its kind
+of case may have (TOLERANCES), when a tensor is missing, unknown or of another shape, or when the
+binary fails. The last form says what float32 can do at all, and so how much of an error is the
+implementation's.
 """
 
 import argparse
@@ -20,10 +21,13 @@ from safetensors.numpy import load_file
 
 import make
 import oracle
+from case import CaseError, parse_case
 
-# The project's claim. float32 on a CPU stays a decade below it on such cases (--float32), which
-# leaves a GPU room for another order of summation, and a wrong formula none.
-TOLERANCE = 1e-4
+# The project's claims. float32 on a CPU stays a good factor below them on such cases (--float32),
+# which leaves a GPU room for another order of summation, and a wrong formula none. Iterations
+# carry their rounding along; second-order learners carry it through the whole network.
+TOLERANCES = {"prototypes": 1e-4, "maml": 1e-3, "imaml": 1e-3}
+OTHER_TOLERANCE = 2e-4
 # Below this share of the whole gradient, a float32 answer's expected value is zero.
 ZERO_SHARE = 1e-7
 TIMEOUT_SECONDS = 300
@@ -32,6 +36,12 @@ FILES = {"case": "case.toml", "weights": "weights.safetensors", "episode": "epis
 
 class Failure(Exception):
     """A case that gave no answer to compare."""
+
+
+def tolerance_of(folder):
+    case = parse_case((folder / FILES["case"]).read_text(encoding="utf-8"))
+    kind = case.learner.kind if case.learner else type(case.head).__name__.lower()
+    return TOLERANCES.get(kind, OTHER_TOLERANCE)
 
 
 def run_binary(binary, folder, out):
@@ -51,7 +61,10 @@ def run_binary(binary, folder, out):
 
 def run_float32(folder):
     inputs = oracle.load_inputs(*(folder / file for file in FILES.values()))
-    return oracle.solve(*inputs, dtype=np.float32)
+    try:
+        return oracle.solve(*inputs, dtype=np.float32)
+    except CaseError as error:
+        raise Failure(str(error)) from error
 
 
 def scale_of(name, expected, whole):
@@ -77,7 +90,7 @@ def errors_by_name(expected, found):
     unknown = set(found) - set(expected) - optional
     if missing or unknown:
         raise Failure(f"missing tensors {sorted(missing)}, unknown tensors {sorted(unknown)}")
-    network = [value for name, value in expected.items() if name.startswith("blocks.")]
+    network = [value for name, value in expected.items() if name not in optional | {"loss"}]
     whole = np.sqrt(sum(np.sum(value.astype(np.float64) ** 2) for value in network))
     errors = {}
     for name in (name for name in expected if name in found):
@@ -90,8 +103,12 @@ def errors_by_name(expected, found):
 
 
 def compare_case(folder, answer):
-    """Prints one case; returns its largest error, infinite where there was no answer."""
-    print(folder.name)
+    """Prints one case; returns its largest error as a share of what it may be.
+
+    Infinite where there was no answer.
+    """
+    tolerance = tolerance_of(folder)
+    print(f"{folder.name}  (to {tolerance:g})")
     try:
         errors = errors_by_name(load_file(folder / "expected.safetensors"), answer(folder))
     except Failure as failure:
@@ -99,20 +116,21 @@ def compare_case(folder, answer):
         return np.inf
     for name in sorted(errors):
         # Written so that a NaN fails.
-        verdict = "ok  " if errors[name] <= TOLERANCE else "FAIL"
+        verdict = "ok  " if errors[name] <= tolerance else "FAIL"
         print(f"  {verdict}  {name:24} {errors[name]:.2e}")
     values = list(errors.values())
-    return max(values) if np.all(np.isfinite(values)) else np.inf
+    return max(values) / tolerance if np.all(np.isfinite(values)) else np.inf
 
 
 def compare_folder(root, answer):
     folders = sorted(path.parent for path in root.glob("*/case.toml"))
-    worst = {folder.name: compare_case(folder, answer) for folder in folders}
-    failed = [name for name, error in worst.items() if error > TOLERANCE]
-    print(f"\n{len(folders) - len(failed)} of {len(folders)} cases agree to {TOLERANCE:g}")
-    if worst:
-        name = max(worst, key=worst.get)
-        print(f"largest error {worst[name]:.2e} ({name})")
+    worst = {folder: compare_case(folder, answer) for folder in folders}
+    failed = [folder.name for folder, share in worst.items() if share > 1.0]
+    print(f"\n{len(folders) - len(failed)} of {len(folders)} cases agree")
+    for tolerance in sorted({tolerance_of(folder) for folder in folders}):
+        group = {folder: worst[folder] for folder in folders if tolerance_of(folder) == tolerance}
+        folder = max(group, key=group.get)
+        print(f"to {tolerance:g}: largest error {group[folder] * tolerance:.2e} ({folder.name})")
     for name in failed:
         print(f"failed: {name}")
     return bool(folders) and not failed
@@ -126,6 +144,7 @@ def main():
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--cases", type=Path, help="a folder of cases")
     what.add_argument("--seed", type=int, help="draw fresh cases from this seed")
+    parser.add_argument("--only", choices=make.PARTS, help="with --seed: a part of its cases")
     parser.add_argument("--keep", type=Path, help="with --seed: write the cases here and keep them")
     arguments = parser.parse_args()
 
@@ -140,7 +159,7 @@ def main():
         root = arguments.cases
         if root is None:
             root = arguments.keep or scratch / "cases"
-            make.write_random(root, arguments.seed)
+            make.write_random(root, arguments.seed, arguments.only)
         agreed = compare_folder(root, answer)
     sys.exit(0 if agreed else 1)
 

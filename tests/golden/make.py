@@ -1,7 +1,9 @@
 """Random cases with the oracle's answers: the committed golden ones, or a folder of fresh ones.
 
-    python3 make.py golden                       # rewrites cases/ beside this file
-    python3 make.py random --seed 7 --out DIR    # every norm and estimator, in several sizes
+    python3 make.py golden                       # rewrites cases/ and cases_bilevel/ beside it
+    python3 make.py random --seed 7 --out DIR    # every head, learner, norm and estimator
+
+With --only prototypes or --only bilevel (linear heads and learners): that part alone.
 
 A case is a folder with case.toml, weights.safetensors, episode.safetensors (float32 images,
 int32 labels) and expected.safetensors.
@@ -11,18 +13,26 @@ A draw is kept only when float32 can answer it: see `reason_to_redraw`.
 
 import argparse
 import dataclasses
+import functools
 from pathlib import Path
 
 import jax
 import numpy as np
 from safetensors.numpy import save_file
 
+import learners
+import network
 import oracle
+from case import parse_case
 
 # A float32 activation is off by about 1e-6 of its block's size after four blocks. A pooled value
 # that close to zero, or to the runner-up of its window, may switch sides and so change the
 # gradient by a finite amount: no tolerance on rounding covers that.
 MIN_KINK_MARGIN = 3e-6
+# After inner steps of the whole network the weights are off as well, by a few of their roundings.
+MIN_ADAPTED_KINK_MARGIN = 1e-5
+# A residual this near to the solver's tolerance may stop float32 a step earlier or later.
+MIN_STOP_MARGIN = 0.1
 # A saturated softmax leaves a gradient made of cancellations; one at chance has nothing to tell.
 LOSS_RANGE = (0.05, 6.0)
 # A smaller gradient is lost in the rounding of the larger terms that it is summed from. In a
@@ -51,12 +61,33 @@ class Recipe:
     metric: str = "euclidean"
     chunk: int | None = None
     style: str = "texture"
+    kind: str = "prototypes"
+    settings: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def is_learner(self):
+        return self.kind in LEARNERS
 
     @property
     def name(self):
         metric = "" if self.metric == "euclidean" else f"-{self.metric}"
+        parts = [] if self.kind == "prototypes" else [self.kind]
+        parts += [self.norm] if self.is_learner else [self.norm, self.estimator + metric]
         size = f"c{self.channels}-{self.in_channels}x{self.image_size}-{self.ways}way"
-        return f"{self.norm}-{self.estimator}{metric}-{size}"
+        return "-".join([*parts, size])
+
+
+LEARNERS = ("maml", "fomaml", "reptile", "imaml")
+PARTS = ("prototypes", "bilevel")
+
+
+def bilevel(kind, norm, estimator="full", settings=(), **fixed):
+    """A recipe of an iterative head, of ridge, or of a learner."""
+    return Recipe(norm, estimator, kind=kind, settings=tuple(dict(settings).items()), **fixed)
+
+
+def inner(steps, lr, **others):
+    return {"inner_steps": steps, "inner_lr": lr} | others
 
 
 GOLDEN = (
@@ -70,6 +101,73 @@ GOLDEN = (
     Recipe("group", "chunked", chunk=2),
     Recipe("group", "subsampled", ways=2, max_shots=4),
     Recipe("group", "lite", metric="cosine"),
+)
+
+
+# The linear heads and the learners. Ridge has both more support images than features and fewer.
+# 32 pixels leave 2 by 2 of each channel, whose order in the classifier's columns then shows.
+GOLDEN_BILEVEL = (
+    bilevel("implicit", "frozen", settings=inner(12, 0.1, ridge=0.05, cg_steps=4, cg_tolerance=0)),
+    bilevel(
+        "implicit",
+        "batch",
+        settings=inner(1, 0.2, ridge=0.1, cg_steps=1, cg_tolerance=0),
+        in_channels=3,
+        image_size=17,
+    ),
+    bilevel(
+        "implicit",
+        "group",
+        "lite",
+        settings=inner(20, 0.05, ridge=0.1, cg_steps=6, cg_tolerance=0),
+        channels=8,
+        ways=4,
+        chunk=2,
+    ),
+    bilevel(
+        "implicit",
+        "group",
+        "subsampled",
+        settings=inner(5, 0.1, ridge=0.2, cg_steps=30, cg_tolerance=0.01),
+        max_shots=4,
+    ),
+    bilevel("unrolled", "frozen", "lite", inner(5, 0.1, ridge=0.05), image_size=21, ways=4),
+    bilevel("unrolled", "batch", settings=inner(8, 0.1, ridge=0), ways=2),
+    bilevel("unrolled", "group", "chunked", inner(10, 0.05, ridge=0.1), chunk=2),
+    bilevel(
+        "neumann",
+        "group",
+        settings=inner(6, 0.1, ridge=0.1, terms=8, eta=0.1),
+        channels=6,
+        groups=3,
+    ),
+    bilevel("ridge", "frozen", settings={"lambda": 1.5, "scale": 2.0}, max_shots=5),
+    bilevel("ridge", "group", "lite", {"lambda": 0.5, "scale": 3.0}, channels=8, image_size=19),
+    bilevel("ridge", "batch", settings={"lambda": 4.0, "scale": 1.0}, ways=2, max_shots=2),
+    bilevel("maml", "batch", settings=inner(2, 0.1)),
+    bilevel(
+        "maml",
+        "frozen",
+        settings=inner(3, 0.05),
+        image_size=32,
+        channels=3,
+        ways=2,
+        queries=4,
+    ),
+    bilevel("maml", "group", settings=inner(1, 0.2), image_size=19, in_channels=3),
+    bilevel("fomaml", "batch", settings=inner(3, 0.1)),
+    bilevel("reptile", "group", settings=inner(2, 0.1), ways=4),
+    bilevel(
+        "imaml", "batch", settings=inner(4, 0.1, prox=2.0, cg_steps=3, cg_tolerance=0), ways=2
+    ),
+    bilevel(
+        "imaml",
+        "group",
+        settings=inner(3, 0.02, prox=20.0, cg_steps=20, cg_tolerance=0.002),
+        channels=6,
+        groups=3,
+        max_shots=2,
+    ),
 )
 
 
@@ -108,25 +206,77 @@ def random_recipe(rng, norm, estimator, **fixed):
     return Recipe(norm, estimator, **(free | fixed))
 
 
+def random_bilevel_recipes(rng):
+    """Every linear head and learner with every norm, and every estimator with every head."""
+    recipes = []
+    for kind in ("implicit", "unrolled", "neumann", "ridge"):
+        pairs = [(norm, "full") for norm in ("frozen", "batch", "group")]
+        pairs += [("group", "lite"), ("frozen", "lite"), ("batch", "subsampled")]
+        if kind == "implicit":
+            pairs.append(("group", "chunked"))
+        for norm, estimator in pairs:
+            settings = random_settings(rng, kind)
+            fixed = {"kind": kind, "settings": tuple(settings.items())}
+            recipes.append(random_recipe(rng, norm, estimator, **fixed))
+    for kind in LEARNERS:
+        for norm in ("batch", "frozen", "group"):
+            # Every inner step is another chance of a kink: small tasks, or none would be kept.
+            fixed = {
+                "kind": kind,
+                "settings": tuple(random_settings(rng, kind).items()),
+                "image_size": int(rng.choice([16, 19, 32])),
+                "channels": int(rng.integers(3, 6)),
+                "groups": 1,
+                "ways": int(rng.integers(2, 4)),
+                "max_shots": 2,
+                "queries": 4,
+            }
+            recipes.append(random_recipe(rng, norm, "full", **fixed))
+    return recipes
+
+
+def random_settings(rng, kind):
+    """The keys of a [head] or [learner] besides its kind."""
+    if kind == "ridge":
+        return {"lambda": float(rng.uniform(0.3, 5.0)), "scale": float(rng.uniform(0.5, 4.0))}
+    learner = kind in LEARNERS
+    settings = inner(int(rng.integers(1, 4 if learner else 21)), float(rng.choice([0.05, 0.1])))
+    if not learner:
+        settings["ridge"] = float(rng.choice([0.02, 0.1, 0.3]))
+    if kind == "imaml":
+        # An untrained network's loss curves downwards along many directions, by about 10.
+        settings["prox"] = float(rng.choice([20.0, 40.0]))
+        settings["inner_lr"] = 0.02
+    if kind in ("implicit", "imaml"):
+        settings["cg_steps"] = int(rng.integers(1, 9))
+        settings["cg_tolerance"] = float(rng.choice([0.0, 0.05]))
+    if kind == "neumann":
+        settings["terms"] = int(rng.integers(1, 13))
+        settings["eta"] = float(rng.choice([0.03, 0.1]))
+    return settings
+
+
 def draw_weights(rng, recipe):
     """He-initialised convolutions; norm weights near one; positive running variances.
 
     The running statistics are near those of such a network, so that a frozen norm keeps the
     activations in proportion.
     """
-    case = oracle.parse_case(case_toml(recipe, None))
+    case = parse_case(case_toml(recipe, None))
     weights = {}
-    for name, shape in oracle.parameter_shapes(case).items():
+    for name, shape in oracle.parameter_shapes(case, recipe.ways).items():
         noise = rng.standard_normal(shape)
         if name.endswith("conv.weight"):
             weights[name] = noise * np.sqrt(2.0 / np.prod(shape[1:]))
+        elif name == "classifier.weight":
+            weights[name] = noise / np.sqrt(shape[1])
         elif name.endswith("norm.weight"):
             weights[name] = 1.0 + 0.2 * noise
         else:
             weights[name] = 0.1 * noise
     # A norm that does not read the statistics must ignore them, so some cases carry them.
     if recipe.norm == "frozen" or rng.random() < 0.5:
-        for name, shape in oracle.statistic_shapes(case).items():
+        for name, shape in network.statistic_shapes(case).items():
             mean = name.endswith("running_mean")
             weights[name] = (
                 0.1 * rng.standard_normal(shape) if mean else rng.uniform(0.5, 2.0, shape)
@@ -206,9 +356,12 @@ def case_toml(recipe, subset):
     ]
     if recipe.norm == "group":
         lines.append(f"groups = {recipe.groups}")
-    lines += ["", "[head]", 'kind = "prototypes"']
+    lines += ["", "[learner]" if recipe.is_learner else "[head]", f'kind = "{recipe.kind}"']
     if recipe.metric == "cosine":
         lines += ['metric = "cosine"', "scale = 8.0"]
+    lines += [f"{key} = {value}" for key, value in recipe.settings]
+    if recipe.is_learner:
+        return "\n".join(lines) + "\n"
     lines += ["", "[gradient]", f'estimator = "{recipe.estimator}"']
     if recipe.chunk is not None:
         lines.append(f"chunk = {recipe.chunk}")
@@ -217,15 +370,33 @@ def case_toml(recipe, subset):
     return "\n".join(lines) + "\n"
 
 
-def before_relu(case, parameters, statistics, images):
+@functools.lru_cache(maxsize=1)
+def tracer(case):
     """Each block's values before the ReLU, [images, channels, height, width]."""
 
-    def traced(parameters, images):
+    def traced(parameters, statistics, images):
         trace = []
-        oracle.embed(case, parameters, statistics, images, trace)
+        network.embed(case, parameters, statistics, images, trace)
         return trace
 
-    return jax.jit(traced, compiler_options=oracle.QUICK_COMPILE)(parameters, images)
+    return jax.jit(traced, compiler_options=oracle.QUICK_COMPILE)
+
+
+def passes(case, parameters, statistics, task):
+    """Every (parameters, images) at which the answer evaluates or differentiates the network."""
+    support, query = task.support_images, task.query_images
+    if case.learner is None:
+        return [(parameters, support), (parameters, query)]
+    path_of = jax.jit(
+        lambda *start: learners.inner_path(case, *start, task.support_labels),
+        compiler_options=oracle.QUICK_COMPILE,
+    )
+    path = path_of(parameters, statistics, support)
+    steps = case.learner.inner_steps
+    weights = [{name: value[k] for name, value in path.items()} for k in range(steps + 1)]
+    # The last support pass is the Hessian's.
+    supports = weights if case.learner.kind == "imaml" else weights[:-1]
+    return [(at, support) for at in supports] + [(weights[-1], query)]
 
 
 def kink_margin(case, weights, episode):
@@ -237,8 +408,8 @@ def kink_margin(case, weights, episode):
     """
     parameters, statistics, task, _ = oracle.prepare(case, weights, episode, np.float64)
     margin = np.inf
-    for images in (task.support_images, task.query_images):
-        for z in map(np.asarray, before_relu(case, parameters, statistics, images)):
+    for at, images in passes(case, parameters, statistics, task):
+        for z in map(np.asarray, tracer(case)(at, statistics, images)):
             count, channels, size, _ = z.shape
             half = size // 2
             cropped = z[:, :, : 2 * half, : 2 * half].reshape(count, channels, half, 2, half, 2)
@@ -250,18 +421,29 @@ def kink_margin(case, weights, episode):
     return margin
 
 
+def stops_on_the_edge(case, history):
+    """Whether the solver broke down, or stopped where rounding may decide otherwise."""
+    tolerance = (case.head if case.learner is None else case.learner).cg_tolerance
+    residuals, curvatures = np.asarray(history.residuals), np.asarray(history.curvatures)
+    near = np.abs(residuals - tolerance) < MIN_STOP_MARGIN * tolerance
+    return near.any() or not np.all(curvatures > 0.0)
+
+
 def vanishes_by_construction(case, name):
     """Whether a gradient is zero for all inputs: a bias before a norm that takes it away again."""
     takes_away = case.norm == "batch" or (case.norm == "group" and case.groups == case.channels)
     return takes_away and name.endswith(".conv.bias")
 
 
-def reason_to_redraw(case, weights, episode, expected):
-    """Why float32 cannot be held to this draw, or None."""
+def reason_to_redraw(case, expected, history):
+    """Why float32 cannot be held to this answer, or None."""
     loss = float(expected["loss"][0])
     if not LOSS_RANGE[0] <= loss <= LOSS_RANGE[1]:
         return f"loss {loss:.3g}"
-    gradients = {name: expected[name] for name in oracle.parameter_shapes(case)}
+    if history is not None and stops_on_the_edge(case, history):
+        return "a solver on the edge"
+    others = ("loss", "head.lambda", "head.scale")
+    gradients = {name: value for name, value in expected.items() if name not in others}
     whole = np.sqrt(sum(np.sum(value**2) for value in gradients.values()))
     if not np.isfinite(whole):
         return "a gradient that is not finite"
@@ -269,18 +451,25 @@ def reason_to_redraw(case, weights, episode, expected):
         small = np.linalg.norm(value) < MIN_PARAMETER_SHARE * whole
         if small and not vanishes_by_construction(case, name):
             return f"a vanishing gradient of {name}"
-    margin = kink_margin(case, weights, episode)
-    return None if margin >= MIN_KINK_MARGIN else f"a kink at {margin:.1g}"
+    return None
 
 
 def draw_case(rng, recipe):
     """Draws until a case is fit: (toml, weights, episode, float64 answer)."""
+    # Every draw compiles afresh, and what was compiled for the last case would stay.
+    jax.clear_caches()
+    tracer.cache_clear()
+    least = MIN_ADAPTED_KINK_MARGIN if recipe.is_learner else MIN_KINK_MARGIN
     for _ in range(MAX_DRAWS):
         weights, episode = draw_weights(rng, recipe), draw_episode(rng, recipe)
         toml = case_toml(recipe, draw_subset(rng, recipe, episode.support_labels))
-        case = oracle.parse_case(toml)
-        expected = oracle.solve(case, weights, episode)
-        reason = reason_to_redraw(case, weights, episode, expected)
+        case = parse_case(toml)
+        margin = kink_margin(case, weights, episode)
+        if margin < least:
+            reason = f"a kink at {margin:.1g}"
+            continue
+        expected, history = oracle.solve_with_history(case, weights, episode)
+        reason = reason_to_redraw(case, expected, history)
         if reason is None:
             return toml, weights, episode, expected
     raise RuntimeError(f"{recipe.name}: {MAX_DRAWS} draws, and the last had {reason}")
@@ -295,37 +484,56 @@ def write_case(folder, toml, weights, episode, expected, dtype):
     save_file(answer, folder / "expected.safetensors")
 
 
-def write_golden(folder):
+def write_golden(folder, only=None):
     """The committed cases. Answers are float32: rounding them costs 6e-8 of a tolerance of 1e-4."""
-    for index, recipe in enumerate(GOLDEN):
-        rng = np.random.default_rng([GOLDEN_SEED, index])
-        write_case(folder / recipe.name, *draw_case(rng, recipe), np.float32)
-        print(recipe.name)
+    parts = (
+        ("prototypes", "cases", GOLDEN, [GOLDEN_SEED]),
+        ("bilevel", "cases_bilevel", GOLDEN_BILEVEL, [GOLDEN_SEED, 1]),
+    )
+    for part, cases, recipes, seed in parts:
+        for index, recipe in enumerate(recipes if only in (None, part) else ()):
+            rng = np.random.default_rng([*seed, index])
+            write_case(folder / cases / recipe.name, *draw_case(rng, recipe), np.float32)
+            print(recipe.name, flush=True)
 
 
-def write_random(folder, seed):
-    """Fresh cases with float64 answers; returns their folders."""
-    rng = np.random.default_rng(seed)
+def write_random(folder, seed, only=None):
+    """Fresh cases with float64 answers; returns their folders.
+
+    `only` leaves out the "prototypes" or the "bilevel" ones; the others do not change by it.
+    """
     folders = []
-    for index, recipe in enumerate(random_recipes(rng)):
+
+    def write(index, rng, recipe):
         case_folder = folder / f"{index:02}-{recipe.name}"
         write_case(case_folder, *draw_case(rng, recipe), np.float64)
         folders.append(case_folder)
+
+    if only != "bilevel":
+        rng = np.random.default_rng(seed)
+        for index, recipe in enumerate(random_recipes(rng)):
+            write(index, rng, recipe)
+    if only != "prototypes":
+        recipes = random_bilevel_recipes(np.random.default_rng([seed, 1]))
+        for index, recipe in enumerate(recipes):
+            write(30 + index, np.random.default_rng([seed, 1, index]), recipe)
     return folders
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("golden")
+    golden = commands.add_parser("golden")
     random = commands.add_parser("random")
     random.add_argument("--seed", type=int, required=True)
     random.add_argument("--out", type=Path, required=True)
+    for command in (golden, random):
+        command.add_argument("--only", choices=PARTS)
     arguments = parser.parse_args()
     if arguments.command == "golden":
-        write_golden(Path(__file__).parent / "cases")
+        write_golden(Path(__file__).parent, arguments.only)
     else:
-        for folder in write_random(arguments.out, arguments.seed):
+        for folder in write_random(arguments.out, arguments.seed, arguments.only):
             print(folder)
 
 

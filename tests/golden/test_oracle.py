@@ -1,4 +1,4 @@
-"""Tests of the oracle itself: `python3 test_oracle.py`.
+"""Tests of the oracle itself: `python3 -m unittest`, or this file alone.
 
 Its forward pass against plain NumPy loops, its derivatives against closed forms, central
 differences and the two-path decomposition of the method.
@@ -11,8 +11,11 @@ import unittest
 import jax
 import numpy as np
 
+import heads
 import make
+import network
 import oracle
+from case import CaseError, parse_case
 
 # Tiny but complete: unequal shots, four support images, every block.
 SMALL = dict(channels=2, groups=1, ways=2, max_shots=3, queries=4)
@@ -24,7 +27,7 @@ def draw(norm, estimator="full", seed=3, **changes):
     rng = np.random.default_rng(seed)
     weights, episode = make.draw_weights(rng, recipe), make.draw_episode(rng, recipe)
     subset = make.draw_subset(rng, recipe, episode.support_labels)
-    return oracle.parse_case(make.case_toml(recipe, subset)), weights, episode
+    return parse_case(make.case_toml(recipe, subset)), weights, episode
 
 
 def relative(found, expected):
@@ -33,6 +36,10 @@ def relative(found, expected):
 
 def with_subset(case, estimator, rows):
     return dataclasses.replace(case, estimator=estimator, support_subset=tuple(rows))
+
+
+def with_scale(case, scale):
+    return dataclasses.replace(case, head=dataclasses.replace(case.head, scale=scale))
 
 
 def naive_conv(x, weight, bias):
@@ -89,13 +96,33 @@ def naive_loss(case, support, labels, query, query_labels):
     prototypes = [support[labels == way].mean(axis=0) for way in range(ways)]
     total = 0.0
     for row, label in zip(query, query_labels):
-        if case.metric == "euclidean":
+        if case.head.metric == "euclidean":
             logits = np.array([-((row - p) ** 2).sum() for p in prototypes])
         else:
             norms = [np.linalg.norm(row) * np.linalg.norm(p) for p in prototypes]
-            logits = np.array([case.scale * (row @ p) / n for p, n in zip(prototypes, norms)])
+            logits = np.array([case.head.scale * (row @ p) / n for p, n in zip(prototypes, norms)])
         total += np.log(np.exp(logits).sum()) - logits[label]
     return total / len(query)
+
+
+def check_differences(test, loss, parameters, gradient):
+    """Central differences along one random direction of every parameter.
+
+    A step of 1e-6 leaves about 1e-16/1e-6 of rounding and 1e-12 of truncation.
+    """
+    rng = np.random.default_rng(1)
+    # Compiled once: a test evaluates it some thirty times.
+    loss = jax.jit(loss, compiler_options=oracle.QUICK_COMPILE)
+    whole = np.sqrt(sum(np.sum(gradient[name] ** 2) for name in parameters))
+    for name, value in parameters.items():
+        direction = rng.standard_normal(value.shape)
+        direction /= np.linalg.norm(direction)
+        ahead, behind = (
+            float(loss(parameters | {name: value + step * direction})) for step in (1e-6, -1e-6)
+        )
+        slope = (ahead - behind) / 2e-6
+        expected = float(np.sum(gradient[name] * direction))
+        test.assertAlmostEqual(slope, expected, delta=1e-7 * whole, msg=name)
 
 
 class Forward(unittest.TestCase):
@@ -145,8 +172,8 @@ class Head(unittest.TestCase):
         a = 0.5 * rng.standard_normal((3, 4))
 
         def loss(a):
-            logits = oracle.head_logits("euclidean", 1.0, x @ a.T, y, 3, xq @ a.T)
-            return oracle.mean_cross_entropy(logits, yq)
+            logits = heads.prototype_logits("euclidean", 1.0, x @ a.T, y, 3, xq @ a.T)
+            return heads.mean_cross_entropy(logits, yq)
 
         e, q = x @ a.T, xq @ a.T
         prototypes = np.stack([e[y == c].mean(axis=0) for c in range(3)])
@@ -162,25 +189,6 @@ class Head(unittest.TestCase):
 
 
 class Gradient(unittest.TestCase):
-    def check_differences(self, case, loss, parameters, gradient):
-        """Central differences along one random direction of every parameter.
-
-        A step of 1e-6 leaves about 1e-16/1e-6 of rounding and 1e-12 of truncation.
-        """
-        rng = np.random.default_rng(1)
-        # Compiled once: a test evaluates it some thirty times.
-        loss = jax.jit(loss, compiler_options=oracle.QUICK_COMPILE)
-        whole = np.sqrt(sum(np.sum(gradient[name] ** 2) for name in parameters))
-        for name, value in parameters.items():
-            direction = rng.standard_normal(value.shape)
-            direction /= np.linalg.norm(direction)
-            ahead, behind = (
-                float(loss(parameters | {name: value + step * direction})) for step in (1e-6, -1e-6)
-            )
-            slope = (ahead - behind) / 2e-6
-            expected = float(np.sum(gradient[name] * direction))
-            self.assertAlmostEqual(slope, expected, delta=1e-7 * whole, msg=name)
-
     def test_full_equals_central_differences(self):
         for variant in (
             dict(norm="frozen"),
@@ -194,17 +202,18 @@ class Gradient(unittest.TestCase):
                 found = oracle.solve(case, weights, episode)
                 inputs = oracle.prepare(case, weights, episode, np.float64)
                 parameters, statistics, task, rows = inputs
+                own = heads.parameters(case.head)
 
                 def loss(p):
-                    return oracle.task_loss(case, p, case.scale, statistics, task, rows)
+                    return oracle.task_loss(case, p, own, statistics, task, rows)[0]
 
-                self.check_differences(case, loss, parameters, found)
+                check_differences(self, loss, parameters, found)
 
     def test_scale_equals_central_differences(self):
         case, weights, episode = draw("group", metric="cosine")
         found = oracle.solve(case, weights, episode)["head.scale"][0]
         ahead, behind = (
-            oracle.solve(dataclasses.replace(case, scale=case.scale + step), weights, episode)
+            oracle.solve(with_scale(case, case.head.scale + step), weights, episode)
             for step in (1e-5, -1e-5)
         )
         slope = (ahead["loss"][0] - behind["loss"][0]) / 2e-5
@@ -218,17 +227,17 @@ class Gradient(unittest.TestCase):
                 found = oracle.solve(case, weights, episode)
                 inputs = oracle.prepare(case, weights, episode, np.float64)
                 parameters, statistics, task, rows = inputs
-                constant = oracle.embed(case, parameters, statistics, task.support_images)
+                constant = network.embed(case, parameters, statistics, task.support_images)
 
                 def loss(p):
-                    support = oracle.embed(case, p, statistics, task.support_images)
+                    support = network.embed(case, p, statistics, task.support_images)
                     support = oracle.attach(support, constant, rows)
-                    query = oracle.embed(case, p, statistics, task.query_images)
+                    query = network.embed(case, p, statistics, task.query_images)
                     labels, ways = task.support_labels, task.ways
-                    logits = oracle.head_logits("euclidean", 1.0, support, labels, ways, query)
-                    return oracle.mean_cross_entropy(logits, task.query_labels)
+                    logits = heads.prototype_logits("euclidean", 1.0, support, labels, ways, query)
+                    return heads.mean_cross_entropy(logits, task.query_labels)
 
-                self.check_differences(case, loss, parameters, found)
+                check_differences(self, loss, parameters, found)
 
     def test_lite_equals_its_two_paths(self):
         """The query path, plus N/H times the subset's rows dL/de_n sent back image by image."""
@@ -239,11 +248,11 @@ class Gradient(unittest.TestCase):
         labels, images = task.support_labels, task.support_images
 
         def embed(p, x):
-            return oracle.embed(case, p, statistics, x)
+            return network.embed(case, p, statistics, x)
 
         def score(support, query):
-            logits = oracle.head_logits("euclidean", 1.0, support, labels, task.ways, query)
-            return oracle.mean_cross_entropy(logits, task.query_labels)
+            logits = heads.prototype_logits("euclidean", 1.0, support, labels, task.ways, query)
+            return heads.mean_cross_entropy(logits, task.query_labels)
 
         support = embed(parameters, images)
         query, query_back = jax.vjp(lambda p: embed(p, task.query_images), parameters)
@@ -290,7 +299,7 @@ class Gradient(unittest.TestCase):
 
 class Refusals(unittest.TestCase):
     def test_batch_statistics_with_lite(self):
-        with self.assertRaises(oracle.CaseError):
+        with self.assertRaises(CaseError):
             draw("batch", "lite")
 
     def test_bad_cases(self):
@@ -306,7 +315,7 @@ class Refusals(unittest.TestCase):
             (case, transposed, episode),
             (case, weights | {"blocks.4.conv.bias": np.zeros(2)}, episode),
         ):
-            with self.assertRaises(oracle.CaseError):
+            with self.assertRaises(CaseError):
                 oracle.solve(other, tensors, task)
 
 
