@@ -10,7 +10,7 @@ use crate::model::Model;
 use crate::step::Step;
 use crate::task::check_pass;
 use crate::workspace::{Purpose, Sizes, Workspace};
-use crate::{Estimator, MetaError, SubsetTime, Task, TaskLimits, Update};
+use crate::{Estimator, HeadReport, MetaError, SubsetTime, Task, TaskLimits, Update};
 
 /// Mean loss and accuracy of a task's queries.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -40,6 +40,7 @@ impl Learner {
     /// # Errors
     /// Device errors, out of memory among them.
     pub fn new(gpu: &Gpu, model: Model, limits: TaskLimits, purpose: Purpose) -> Result<Self, MetaError> {
+        model.head.check(limits)?;
         let recorder = gpu.recorder()?;
         let workspace = Workspace::new(&mut gpu.clone(), &model, limits, purpose)?;
         let sizes = Sizes::new(&model, limits, purpose);
@@ -264,6 +265,15 @@ impl Learner {
         let queries: u32 = self.pending.iter().sum();
         let values = self.read_outcomes(queries).await?;
         Ok(self.outcomes_of(&values))
+    }
+
+    /// What became of the heads of the last pass's tasks; nothing for heads that cannot fail. Reads
+    /// back: not for every step.
+    ///
+    /// # Errors
+    /// Device errors.
+    pub async fn head_reports(&mut self) -> Result<Vec<HeadReport>, MetaError> {
+        Ok(self.workspace.head.reports(&mut self.recorder).await?)
     }
 
     /// The outcome of each pending task, from `[queries, 2]` values of all of them.

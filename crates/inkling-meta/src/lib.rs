@@ -21,7 +21,10 @@ mod workspace;
 pub use error::MetaError;
 pub use estimator::{Estimator, GradientSettings, SubsetTime};
 pub use head::{Head, HeadTask, HeadTensors, QueryBatch};
-pub use heads::{HeadSettings, Metric};
+pub use heads::{
+    AnyHead, HeadModel, HeadReport, HeadSettings, ImplicitSettings, LinearSettings, LinearStart, LowerGradient, Metric,
+    NeumannSettings, RidgeSettings,
+};
 pub use learner::{Learner, Outcome};
 pub use model::{LearnerConfig, Model};
 pub use optimizer::{Optimizer, OptimizerState, Update};

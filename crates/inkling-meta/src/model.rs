@@ -6,7 +6,7 @@ use inkling_nn::{Conv4, Conv4Config, Layout, Weights};
 
 use crate::heads::HeadModel;
 use crate::workspace::{Purpose, Workspace};
-use crate::{Estimator, GradientSettings, HeadSettings, MetaError, TaskLimits};
+use crate::{Estimator, GradientSettings, HeadSettings, MetaError, SubsetTime, TaskLimits};
 
 /// What a learner is made of.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,6 +50,15 @@ impl Model {
         }
         let mut layout = network.layout().clone();
         let head = HeadModel::new(config.head, &mut layout, network.dimension())?;
+        let draws = config.gradient.estimator == Estimator::Lite;
+        if draws && head.finishes_once() && config.gradient.subset == SubsetTime::QueryBatch {
+            return Err(MetaError::config(
+                "gradient.subset",
+                "query_batch",
+                "this head solves once for all queries of a task (a truncated solve for each batch is another \
+                 gradient); use gradient.subset = \"task\"",
+            ));
+        }
         Ok(Self { config, network, head, layout })
     }
 
@@ -73,6 +82,7 @@ impl Model {
     /// # Errors
     /// None in practice: a plan accepts every buffer.
     pub fn plan(&self, limits: TaskLimits, purpose: Purpose) -> Result<Plan, MetaError> {
+        self.head.check(limits)?;
         let mut plan = Plan::default();
         Workspace::new(&mut plan, self, limits, purpose)?;
         Ok(plan)

@@ -226,19 +226,42 @@ pub struct LinearHead {
 }
 
 impl LinearHead {
+    /// w_0 … w_K of all tasks, from a start that they share.
+    fn iterates<F: Real>(&self, input: &HeadInput<'_, F>, start: &[F]) -> Vec<Vec<F>> {
+        let everyone = input.everyone();
+        let origin: Vec<F> = (0..input.tasks).flat_map(|_| start.iter().copied()).collect();
+        let mut iterates = vec![origin.clone()];
+        for _ in 0..self.inner_steps {
+            let w = &iterates[iterates.len() - 1];
+            iterates.push(input.combine(&everyone, &input.residuals(w), self.step(input), w, &origin));
+        }
+        iterates
+    }
+
+    /// The factors of an inner step.
+    fn step<F: Real>(&self, input: &HeadInput<'_, F>) -> [f32; 3] {
+        let pull = if self.proximal { self.rate * self.ridge } else { 0.0 };
+        [1.0 - self.rate * self.ridge, -self.rate / input.support() as f32, pull]
+    }
+
+    /// Reptile's direction for the start: Σ_t (w_0 − w_K).
+    pub fn travel<F: Real>(&self, input: &HeadInput<'_, F>, start: &[F]) -> Vec<F> {
+        let mut travel = vec![F::ZERO; start.len()];
+        if let [.., solved] = self.iterates(input, start).as_slice() {
+            for (at, &w) in solved.iter().enumerate() {
+                travel[at % start.len()] += start[at % start.len()] - w;
+            }
+        }
+        travel
+    }
+
     /// Loss and gradients from the start `[W·(d + 1)]`, which all tasks share. The gradient of the
     /// start is exact for `Unrolled`; implicitly it is λ v of the proximal term, or zero.
     pub fn run<F: Real>(&self, input: &HeadInput<'_, F>, start: &[F]) -> HeadGradient<F> {
         let everyone = input.everyone();
-        let origin: Vec<F> = (0..input.tasks).flat_map(|_| start.iter().copied()).collect();
-        let images = F::count(input.support() as usize).as_f64() as f32;
-        let pull = if self.proximal { self.rate * self.ridge } else { 0.0 };
-        let step = [1.0 - self.rate * self.ridge, -self.rate / images, pull];
-        let mut iterates = vec![origin.clone()];
-        for _ in 0..self.inner_steps {
-            let w = &iterates[iterates.len() - 1];
-            iterates.push(input.combine(&everyone, &input.residuals(w), step, w, &origin));
-        }
+        let images = input.support() as f32;
+        let step = self.step(input);
+        let mut iterates = self.iterates(input, start);
         let solved = iterates.pop().unwrap_or_default();
         let (loss, d_queries, d_weights) = input.score(&solved);
         let mut rows = vec![F::ZERO; input.embeddings.len()];
@@ -250,7 +273,7 @@ impl LinearHead {
                 let tangents = input.tangents(&everyone, &residuals, &adjoint);
                 input.add_rows(-self.rate / images, 1.0, &residuals, &tangents, &adjoint, w, &mut rows);
                 for (at, value) in adjoint.iter().enumerate() {
-                    parameters[at % start.len()] += F::of(pull.into()) * *value;
+                    parameters[at % start.len()] += F::of(step[2].into()) * *value;
                 }
                 let back = [step[0], step[1], 0.0];
                 adjoint = input.combine(&everyone, &tangents, back, &adjoint, &adjoint);

@@ -265,6 +265,47 @@ fn ridge() {
     }
 }
 
+/// Logits by elimination instead of Cholesky, and always by the system of the features.
+#[test]
+fn ridge_is_the_closed_form() {
+    for dimension in [3, 7] {
+        let data = Data::new(dimension);
+        let (d, support) = (dimension as usize, SUPPORT as usize);
+        let mut loss = 0.0;
+        for task in 0..TASKS as usize {
+            let x = |n: usize, i: usize| data.embeddings[(task * support + n) * d + i];
+            // [EᵀE + λI | EᵀY]
+            let mut system: Vec<Vec<f64>> = (0..d)
+                .map(|i| {
+                    let products = (0..d).map(|j| (0..support).map(|n| x(n, i) * x(n, j)).sum::<f64>());
+                    let mut row: Vec<f64> = products.collect();
+                    row[i] += (-0.5_f64).exp();
+                    let of = |way: u32| (0..support).filter(move |n| LABELS[task * support + n] == way);
+                    row.extend((0..WAYS).map(|way| of(way).map(|n| x(n, i)).sum::<f64>()));
+                    row
+                })
+                .collect();
+            for pivot in 0..d {
+                let row = system[pivot].clone();
+                for other in (0..d).filter(|&other| other != pivot) {
+                    let factor = system[other][pivot] / row[pivot];
+                    system[other].iter_mut().zip(&row).for_each(|(value, row)| *value -= factor * row);
+                }
+            }
+            for query in 0..support {
+                let e = &data.queries[(task * support + query) * d..][..d];
+                let logit =
+                    |way: usize| (0..d).map(|i| 2.0 * e[i] * system[i][d + way] / system[i][i]).sum::<f64>() + 0.25;
+                let total: f64 = (0..WAYS as usize).map(|way| logit(way).exp()).sum();
+                let label = QUERY_LABELS[task * support + query] as usize;
+                loss += (total.ln() - logit(label)) / support as f64;
+            }
+        }
+        let found = RidgeHead.run(&data.input(&data.embeddings, &data.queries), &[-0.5, 2.0, 0.25]).loss;
+        assert!((found - loss).abs() < 1e-12 * loss, "dimension {dimension}: {found}, {loss}");
+    }
+}
+
 #[test]
 fn conjugate_gradient_solves_and_says_how() {
     // Diagonal systems: a good one, an indefinite one, one that is no number, b = 0.

@@ -13,7 +13,7 @@ pub struct Closeness {
     /// beside it where that is larger: both are summed from the same rows, which may cancel in the
     /// bias. Before a norm that takes the mean away nothing else is left of them.
     pub cancelling_share: f64,
-    /// The least that an error in `head.scale` is measured against.
+    /// The least that an error in `head.scale`, or in a bias that all ways share, is measured against.
     pub head_floor: f64,
 }
 
@@ -110,7 +110,10 @@ impl Gradient {
         let of = |name: &str| norm(self.0.get(name).into_iter().flatten().copied());
         let network = self.0.iter().filter(|(name, _)| name.starts_with("blocks."));
         let whole = norm(network.flat_map(|(_, values)| values.iter().copied()));
+        let single = self.0.get(name).is_some_and(|values| values.len() == 1);
         match name.strip_suffix(".bias") {
+            // One bias for all ways changes no probability: what is left of its gradient is rounding.
+            Some("head") if single => of("head.scale").max(closeness.head_floor),
             Some(stem) if of(name) < closeness.cancelling_share * whole => of(name).max(of(&format!("{stem}.weight"))),
             _ if name == "head.scale" => of(name).max(closeness.head_floor),
             _ => of(name),

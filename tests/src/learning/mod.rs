@@ -8,6 +8,7 @@ mod faults;
 mod fixture;
 mod golden;
 mod gradient;
+mod heads;
 mod memory;
 mod network64;
 mod passes;
@@ -26,6 +27,7 @@ pub fn cases() -> Vec<Case> {
         unbiased::cases(),
         memory::cases(),
         solver::cases(),
+        heads::cases(),
         coupled::cases(),
         passes::cases(),
         tangents::cases(),

@@ -1,14 +1,28 @@
 //! The task heads, and the one place that knows them all.
 
+mod classifier;
+mod implicit;
+mod linear;
+mod lower;
+mod neumann;
 mod prototypes;
+mod ridge;
+mod unrolled;
 
 use inkling_gpu::kernels::softmax_cross_entropy;
 use inkling_gpu::{Allocate, Buffer, GpuError, Recorder};
 use inkling_nn::Layout;
 
+pub use implicit::ImplicitSettings;
+use linear::{LinearHead, LinearModel};
+pub use linear::{LinearSettings, LinearStart, LowerGradient};
+pub use neumann::NeumannSettings;
 pub use prototypes::{Metric, PrototypeHead, Prototypes};
+pub use ridge::RidgeSettings;
+use ridge::{RidgeHead, RidgeModel};
 
 use crate::head::{Head, HeadTask, HeadTensors, QueryBatch};
+use crate::solve::SolveReport;
 use crate::{MetaError, TaskLimits};
 
 /// Which head solves a task, with its settings.
@@ -21,56 +35,130 @@ pub enum HeadSettings {
         /// The first value of the cosine's learned scale; without meaning for distances.
         scale: f32,
     },
+    /// A linear classifier that gradient steps fit.
+    Linear(LinearSettings),
+    /// Ridge regression in closed form (Bertinetto et al. 2019).
+    Ridge(RidgeSettings),
+}
+
+/// What became of one task's solution.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeadReport {
+    /// Whether the inner loop diverged, a series did, or a system was not positive definite in f32:
+    /// the task then has chance outcomes and adds nothing to the gradient.
+    pub failed: bool,
+    /// The solve by conjugate gradient, where there was one; of a Neumann head the one that
+    /// estimates the largest eigenvalue.
+    pub solve: Option<SolveReport>,
 }
 
 /// A head and the place of its parameters, without memory.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum HeadModel {
+pub struct HeadModel(Kind);
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
     Prototypes(Prototypes),
+    Linear(LinearModel),
+    Ridge(RidgeModel),
 }
 
 /// Any head with its buffers.
 #[derive(Debug)]
-pub(crate) enum AnyHead<B> {
+pub struct AnyHead<B>(Any<B>);
+
+#[derive(Debug)]
+enum Any<B> {
     Prototypes(PrototypeHead<B>),
+    Linear(LinearHead<B>),
+    Ridge(RidgeHead<B>),
 }
 
 impl HeadModel {
     /// Adds the head's parameters to `layout`, for embeddings of `dimension` values.
-    pub(crate) fn new(settings: HeadSettings, layout: &mut Layout, dimension: u32) -> Result<Self, MetaError> {
-        match settings {
+    ///
+    /// # Errors
+    /// [`MetaError::Config`] for settings that cannot be.
+    pub fn new(settings: HeadSettings, layout: &mut Layout, dimension: u32) -> Result<Self, MetaError> {
+        Ok(Self(match settings {
             HeadSettings::Prototypes { metric, scale } => {
-                Ok(Self::Prototypes(Prototypes::new(layout, metric, scale, dimension)))
+                Kind::Prototypes(Prototypes::new(layout, metric, scale, dimension))
             }
+            HeadSettings::Linear(settings) => Kind::Linear(LinearModel::new(settings, layout, dimension)?),
+            HeadSettings::Ridge(settings) => Kind::Ridge(RidgeModel::new(settings, layout, dimension)?),
+        }))
+    }
+
+    /// Offsets in the flat parameters of the head's own, with their first values where not zero.
+    pub fn initial(&self) -> Vec<(u32, f32)> {
+        match &self.0 {
+            Kind::Prototypes(head) => head.initial().into_iter().collect(),
+            Kind::Linear(_) => Vec::new(),
+            Kind::Ridge(head) => head.initial().to_vec(),
         }
     }
 
-    /// Offsets in the flat parameters of the head's own, with their first values.
-    pub(crate) fn initial(&self) -> Vec<(u32, f32)> {
-        match self {
-            Self::Prototypes(head) => head.initial().into_iter().collect(),
+    /// Refuses tasks that the head cannot solve.
+    ///
+    /// # Errors
+    /// [`MetaError::Config`] with what could be changed.
+    pub fn check(&self, limits: TaskLimits) -> Result<(), MetaError> {
+        match &self.0 {
+            Kind::Prototypes(_) => Ok(()),
+            Kind::Linear(head) => head.check(limits),
+            Kind::Ridge(head) => head.check(limits),
         }
     }
 
-    pub(crate) fn allocate<A: Allocate>(
+    /// Whether the gradient of all queries together is something else than the sum of those of
+    /// their parts: the head then has to finish once for each task.
+    pub fn finishes_once(&self) -> bool {
+        matches!(&self.0, Kind::Linear(head) if head.finishes_once())
+    }
+
+    /// The head's buffers for passes within `limits`, in batches of up to `query_batch` queries of
+    /// each task.
+    ///
+    /// # Errors
+    /// Those of the allocator.
+    pub fn allocate<A: Allocate>(
         &self,
         allocate: &mut A,
         limits: TaskLimits,
         query_batch: u32,
     ) -> Result<AnyHead<A::Buffer>, GpuError> {
-        Ok(match self {
-            Self::Prototypes(head) => AnyHead::Prototypes(head.allocate(allocate, limits, query_batch)?),
-        })
+        Ok(AnyHead(match &self.0 {
+            Kind::Prototypes(head) => Any::Prototypes(head.allocate(allocate, limits, query_batch)?),
+            Kind::Linear(head) => Any::Linear(head.allocate(allocate, limits, query_batch)?),
+            Kind::Ridge(head) => Any::Ridge(head.allocate(allocate, limits, query_batch)?),
+        }))
     }
 }
 
 /// Passes a call on to the head at hand.
 macro_rules! each {
     ($head:expr, $at_hand:ident => $call:expr) => {
-        match $head {
-            AnyHead::Prototypes($at_hand) => $call,
+        match &$head.0 {
+            Any::Prototypes($at_hand) => $call,
+            Any::Linear($at_hand) => $call,
+            Any::Ridge($at_hand) => $call,
         }
     };
+}
+
+impl AnyHead<Buffer> {
+    /// What became of the tasks of the last pass; nothing for heads that cannot fail. Reads back:
+    /// not for within a step.
+    ///
+    /// # Errors
+    /// Device errors.
+    pub async fn reports(&self, recorder: &mut Recorder) -> Result<Vec<HeadReport>, GpuError> {
+        match &self.0 {
+            Any::Prototypes(_) => Ok(Vec::new()),
+            Any::Linear(head) => head.reports(recorder).await,
+            Any::Ridge(head) => head.reports(recorder).await,
+        }
+    }
 }
 
 impl Head for AnyHead<Buffer> {
