@@ -21,7 +21,8 @@ pub(crate) struct Common<B> {
     pub(crate) support_labels: B,
     /// `[tasks, M]` of the pass at hand.
     pub(crate) query_labels: B,
-    /// Loss and correctness of every query of a step; one row more holds the gradient's norm.
+    /// Loss and correctness of every query of a step; one row more holds the gradient's norm; behind
+    /// it the status of each task.
     pub(crate) outcomes: B,
 }
 
@@ -35,10 +36,11 @@ impl<B> Common<B> {
         largest_chunk: u32,
     ) -> Result<Self, GpuError> {
         let elements = model.layout.elements();
-        let (optimizer, step_tasks) = match purpose {
-            Purpose::Train { optimizer, tasks_per_step } => (Some(optimizer), tasks_per_step.max(limits.tasks)),
-            _ => (None, limits.tasks),
+        let optimizer = match purpose {
+            Purpose::Train { optimizer, .. } => Some(optimizer),
+            Purpose::Evaluate | Purpose::Gradient => None,
         };
+        let step_tasks = u64::from(purpose.step_tasks(limits));
         let trains = purpose != Purpose::Evaluate;
         let (tasks, queries) = (u64::from(limits.tasks), u64::from(limits.queries));
         let mut values = |category, name: &str, elements| allocate.values(category, name, elements);
@@ -49,7 +51,7 @@ impl<B> Common<B> {
             gradient: trains.then(|| values(Category::Gradient, "gradient", u64::from(elements))).transpose()?,
             support_labels: values(Category::Embeddings, "support.labels", tasks * u64::from(limits.support))?,
             query_labels: values(Category::Embeddings, "query.labels", tasks * queries)?,
-            outcomes: values(Category::Embeddings, "outcomes", 2 * (u64::from(step_tasks) * queries + 1))?,
+            outcomes: values(Category::Embeddings, "outcomes", 2 * (step_tasks * queries + 1) + step_tasks)?,
             optimizer: optimizer.map(|optimizer| optimizer.allocate(allocate, elements)).transpose()?,
             upload: model.config.source.map(|shape| ImageUpload::new(allocate, shape, largest_chunk)).transpose()?,
         })

@@ -1,24 +1,26 @@
 //! A learner: a model with memory and weights on one device. It accumulates the gradients of
-//! tasks, updates the weights, and classifies; the phases of one task are in `step`.
+//! tasks, updates the weights, and classifies; how a pass of tasks runs is the engine's.
 
 use inkling_data::Numbers;
-use inkling_gpu::{Buffer, Gpu, Recorder, RecorderStats};
+use inkling_gpu::{Gpu, Recorder, RecorderStats};
 use inkling_nn::Weights;
 
-use crate::head::Head;
-use crate::model::Model;
-use crate::step::Step;
+use crate::engine::Engine;
+use crate::model::{LearnerKind, Model};
+use crate::solve::SolveReport;
 use crate::task::check_pass;
-use crate::workspace::{Purpose, Sizes, Workspace};
-use crate::{Estimator, HeadReport, MetaError, SubsetTime, Task, TaskLimits, Update};
+use crate::workspace::Purpose;
+use crate::{Estimator, HeadReport, MetaError, Task, TaskLimits, TaskStatus, Update};
 
-/// Mean loss and accuracy of a task's queries.
+/// Mean loss and accuracy of a task's queries, and what has become of the task.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Outcome {
     /// Mean cross-entropy.
     pub loss: f64,
     /// Share of queries whose label has the highest logit.
     pub accuracy: f64,
+    /// Whether the task could be solved; where not, loss and accuracy may not be numbers.
+    pub status: TaskStatus,
 }
 
 /// A model with memory and weights on a device.
@@ -26,12 +28,10 @@ pub struct Outcome {
 pub struct Learner {
     model: Model,
     limits: TaskLimits,
-    sizes: Sizes,
     recorder: Recorder,
-    workspace: Workspace<Buffer>,
+    engine: Engine,
     /// Tasks accumulated since the last update.
     pending: Vec<u32>,
-    packed: bool,
 }
 
 impl Learner {
@@ -40,11 +40,10 @@ impl Learner {
     /// # Errors
     /// Device errors, out of memory among them.
     pub fn new(gpu: &Gpu, model: Model, limits: TaskLimits, purpose: Purpose) -> Result<Self, MetaError> {
-        model.head.check(limits)?;
+        model.kind.check(limits)?;
         let recorder = gpu.recorder()?;
-        let workspace = Workspace::new(&mut gpu.clone(), &model, limits, purpose)?;
-        let sizes = Sizes::new(&model, limits, purpose);
-        Ok(Self { model, limits, sizes, recorder, workspace, pending: Vec::new(), packed: false })
+        let engine = Engine::new(gpu, &model, limits, purpose)?;
+        Ok(Self { model, limits, recorder, engine, pending: Vec::new() })
     }
 
     /// The model.
@@ -73,9 +72,9 @@ impl Learner {
     /// [`inkling_nn::NnError::Weights`] lists every misfit; device errors.
     pub async fn set_weights(&mut self, weights: &Weights) -> Result<(), MetaError> {
         let [parameters, running] = weights.to_flat([&self.model.layout, self.model.network.running()], &[])?;
-        self.recorder.upload_values(self.workspace.common.parameters.all(), &parameters).await?;
-        self.recorder.upload_values(self.workspace.common.running.all(), &running).await?;
-        self.packed = false;
+        self.recorder.upload_values(self.engine.common().parameters.all(), &parameters).await?;
+        self.recorder.upload_values(self.engine.common().running.all(), &running).await?;
+        self.engine.forget_weights();
         Ok(())
     }
 
@@ -85,9 +84,9 @@ impl Learner {
     /// Device errors.
     pub async fn weights(&mut self) -> Result<Weights, MetaError> {
         let mut weights = Weights::default();
-        let parameters = self.recorder.read(self.workspace.common.parameters.all()).await?;
+        let parameters = self.recorder.read(self.engine.common().parameters.all()).await?;
         weights.insert_flat(&self.model.layout, &parameters)?;
-        let running = self.recorder.read(self.workspace.common.running.all()).await?;
+        let running = self.recorder.read(self.engine.common().running.all()).await?;
         weights.insert_flat(self.model.network.running(), &running)?;
         Ok(weights)
     }
@@ -98,7 +97,7 @@ impl Learner {
     /// Device errors.
     pub async fn moments(&mut self) -> Result<Vec<(&'static str, Weights)>, MetaError> {
         let mut moments = Vec::new();
-        let Some(state) = &self.workspace.common.optimizer else { return Ok(moments) };
+        let Some(state) = &self.engine.common().optimizer else { return Ok(moments) };
         for (name, buffer) in state.names().iter().zip(state.moments()) {
             let vector = self.recorder.read(buffer.all()).await?;
             let mut tensors = Weights::default();
@@ -113,7 +112,7 @@ impl Learner {
     /// # Errors
     /// [`inkling_nn::NnError::Weights`] lists every misfit; device errors.
     pub async fn set_moments(&mut self, moments: &[Weights]) -> Result<(), MetaError> {
-        let Some(state) = &self.workspace.common.optimizer else { return Ok(()) };
+        let Some(state) = &self.engine.common().optimizer else { return Ok(()) };
         for (buffer, tensors) in state.moments().iter().zip(moments) {
             let [vector] = tensors.to_flat([&self.model.layout], &[])?;
             self.recorder.upload_values(buffer.all(), &vector).await?;
@@ -123,7 +122,7 @@ impl Learner {
 
     /// Names of the optimiser's moments.
     pub fn moment_names(&self) -> &'static [&'static str] {
-        self.workspace.common.optimizer.as_ref().map_or(&[], |state| state.names())
+        self.engine.common().optimizer.as_ref().map_or(&[], |state| state.names())
     }
 
     /// Changes the estimator to another that needs no more room: between `chunked`, `lite` and
@@ -132,6 +131,9 @@ impl Learner {
     /// # Errors
     /// [`MetaError::Config`] for `full`, whose activations were not planned, or from it.
     pub fn set_estimator(&mut self, estimator: Estimator, h: u32) -> Result<(), MetaError> {
+        if let LearnerKind::FullNetwork(settings) = self.model.config.kind {
+            settings.check_estimator(estimator)?;
+        }
         let present = self.model.config.gradient.estimator;
         if (present == Estimator::Full) != (estimator == Estimator::Full) {
             return Err(MetaError::config("gradient.estimator", "full", "needs a plan of its own; make a new learner"));
@@ -141,9 +143,44 @@ impl Learner {
         Ok(())
     }
 
+    /// Whether MAML leaves its Hessians out from now on, as in the first steps of MAML++ (Antoniou et
+    /// al. 2019). Other learners have no such choice.
+    pub fn set_first_order(&mut self, first_order: bool) {
+        if let Engine::FullNetwork(engine) = &mut self.engine {
+            engine.first_order = first_order;
+        }
+    }
+
+    /// What became of the heads of the last pass's tasks; nothing for heads that cannot fail, nor for
+    /// learners without a head. Reads back: not for every step.
+    ///
+    /// # Errors
+    /// Device errors.
+    pub async fn head_reports(&mut self) -> Result<Vec<HeadReport>, MetaError> {
+        match &self.engine {
+            Engine::Head(engine) => Ok(engine.workspace.head.reports(&mut self.recorder).await?),
+            Engine::FullNetwork(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// How conjugate gradient fared for the tasks of the last pass; nothing for learners without
+    /// one. Reads back: not for every step.
+    ///
+    /// # Errors
+    /// Device errors.
+    pub async fn solve_reports(&mut self) -> Result<Vec<SolveReport>, MetaError> {
+        match &self.engine {
+            Engine::FullNetwork(engine) => engine.solve_reports(&mut self.recorder).await,
+            Engine::Head(engine) => {
+                let reports = engine.workspace.head.reports(&mut self.recorder).await?;
+                Ok(reports.into_iter().filter_map(|report| report.solve).collect())
+            }
+        }
+    }
+
     /// Sets the accumulated gradient to zero.
     pub fn clear_gradient(&mut self) {
-        if let Some(gradient) = &self.workspace.common.gradient {
+        if let Some(gradient) = &self.engine.common().gradient {
             self.recorder.clear(gradient.all());
         }
         self.pending.clear();
@@ -155,7 +192,7 @@ impl Learner {
     /// Device errors.
     pub async fn gradient(&mut self) -> Result<Weights, MetaError> {
         let mut weights = Weights::default();
-        if let Some(gradient) = &self.workspace.common.gradient {
+        if let Some(gradient) = &self.engine.common().gradient {
             let vector = self.recorder.read(gradient.all()).await?;
             weights.insert_flat(&self.model.layout, &vector)?;
         }
@@ -179,54 +216,18 @@ impl Learner {
     pub async fn accumulate_pass(&mut self, tasks: &[Task<'_>], numbers: &mut [Numbers]) -> Result<(), MetaError> {
         let first_outcome: u32 = self.pending.iter().sum();
         self.start(tasks, first_outcome)?;
-        let (members, subsets) = self.draw(tasks, numbers)?;
-        let support = members.first().map_or(0, Vec::len) as u32;
-        let fresh = self.draws_for_each_batch();
-        let place = (&mut self.recorder, &self.workspace);
-        let mut step = Step::new(&self.model, &self.sizes, place, tasks, (support, first_outcome));
-        step.embed(&members).await?;
-        let mut subsets = subsets.into_iter();
-        for batch in step.batches() {
-            step.score(batch).await?;
-            step.back_propagate_queries(batch).await?;
-            if fresh && let Some((subset, factor)) = subsets.next() {
-                step.back_propagate_support(&members, &subset, factor).await?;
+        let first_task = self.pending.len() as u32;
+        match &mut self.engine {
+            Engine::Head(engine) => {
+                engine.accumulate(&mut self.recorder, &self.model, (tasks, first_outcome), numbers).await?;
             }
-        }
-        if let Some((subset, factor)) = subsets.next() {
-            step.back_propagate_support(&members, &subset, factor).await?;
+            Engine::FullNetwork(engine) => {
+                let place = (first_task, first_outcome);
+                engine.accumulate(&mut self.recorder, &self.model, tasks, place).await?;
+            }
         }
         self.pending.extend(tasks.iter().map(|task| task.query_labels.len() as u32));
         Ok(())
-    }
-
-    fn draws_for_each_batch(&self) -> bool {
-        let gradient = &self.model.config.gradient;
-        gradient.subset == SubsetTime::QueryBatch && gradient.estimator == Estimator::Lite
-    }
-
-    /// The members of each task, and the rows to back-propagate, as positions among the members of
-    /// all tasks, with their factor: once, or for every query batch.
-    fn draw(&self, tasks: &[Task<'_>], numbers: &mut [Numbers]) -> Result<Draw, MetaError> {
-        let gradient = &self.model.config.gradient;
-        let queries = tasks.first().map_or(0, |task| task.query_labels.len());
-        let batches = queries.div_ceil(self.sizes.query_batch.max(1) as usize) as u32;
-        let fresh = self.draws_for_each_batch();
-        let mut all_members = Vec::with_capacity(tasks.len());
-        let mut subsets = vec![(Vec::new(), 1.0); if fresh { batches as usize } else { 1 }];
-        let mut first = 0;
-        for (task, numbers) in tasks.iter().zip(numbers) {
-            let members = gradient.members(task.support_labels, task.ways, numbers)?;
-            let count = members.len() as u32;
-            for (subset, factor) in &mut subsets {
-                let (positions, of_task) = gradient.back_propagated(count, if fresh { 1 } else { batches }, numbers)?;
-                subset.extend(positions.iter().map(|position| first + position));
-                *factor = of_task;
-            }
-            first += count;
-            all_members.push(members);
-        }
-        Ok((all_members, subsets))
     }
 
     /// Updates the weights with the mean gradient of the accumulated tasks, clears it, and gives
@@ -240,21 +241,21 @@ impl Learner {
         learning_rate: f32,
         clip_norm: f32,
     ) -> Result<(Vec<Outcome>, f32), MetaError> {
-        let (Some(optimizer), Some(gradient)) = (&self.workspace.common.optimizer, &self.workspace.common.gradient)
-        else {
+        self.engine.forget_weights();
+        let common = self.engine.common();
+        let (Some(optimizer), Some(gradient)) = (&common.optimizer, &common.gradient) else {
             return Err(MetaError::Task("the learner was made without an optimiser".into()));
         };
         let update = Update { learning_rate, clip_norm, scale: 1.0 / self.pending.len().max(1) as f32 };
-        optimizer.step(&mut self.recorder, gradient, &self.workspace.common.parameters, step, update)?;
-        self.packed = false;
+        optimizer.step(&mut self.recorder, gradient, &common.parameters, step, update)?;
         // The norm travels behind the outcomes: one read-back for the whole step.
         let queries: u32 = self.pending.iter().sum();
-        let behind = self.workspace.common.outcomes.slice(8 * u64::from(queries), optimizer.clip().bytes())?;
+        let behind = common.outcomes.slice(8 * u64::from(queries), optimizer.clip().bytes())?;
         self.recorder.copy(optimizer.clip().all(), behind);
-        let values = self.read_outcomes(queries + 1).await?;
-        let outcomes = self.outcomes_of(&values);
+        let values = self.read_outcomes(self.pending.len(), queries).await?;
+        let outcomes = outcomes_of(&self.pending, &values);
         self.clear_gradient();
-        Ok((outcomes, values.last().copied().unwrap_or(f32::NAN)))
+        Ok((outcomes, values.get(2 * queries as usize + 1).copied().unwrap_or(f32::NAN)))
     }
 
     /// The outcomes of the accumulated tasks.
@@ -263,29 +264,8 @@ impl Learner {
     /// Device errors.
     pub async fn outcomes(&mut self) -> Result<Vec<Outcome>, MetaError> {
         let queries: u32 = self.pending.iter().sum();
-        let values = self.read_outcomes(queries).await?;
-        Ok(self.outcomes_of(&values))
-    }
-
-    /// What became of the heads of the last pass's tasks; nothing for heads that cannot fail. Reads
-    /// back: not for every step.
-    ///
-    /// # Errors
-    /// Device errors.
-    pub async fn head_reports(&mut self) -> Result<Vec<HeadReport>, MetaError> {
-        Ok(self.workspace.head.reports(&mut self.recorder).await?)
-    }
-
-    /// The outcome of each pending task, from `[queries, 2]` values of all of them.
-    fn outcomes_of(&self, values: &[f32]) -> Vec<Outcome> {
-        let mut rest = values;
-        let mut outcomes = Vec::with_capacity(self.pending.len());
-        for &queries in &self.pending {
-            let (task, after) = rest.split_at_checked(2 * queries as usize).unwrap_or((rest, &[]));
-            outcomes.push(mean_outcome(task));
-            rest = after;
-        }
-        outcomes
+        let values = self.read_outcomes(self.pending.len(), queries).await?;
+        Ok(outcomes_of(&self.pending, &values))
     }
 
     /// Learns from the support and classifies the queries, without gradients.
@@ -303,8 +283,8 @@ impl Learner {
     /// [`MetaError::Task`] for tasks that do not fit; device errors.
     pub async fn evaluate_pass(&mut self, tasks: &[Task<'_>]) -> Result<Vec<Outcome>, MetaError> {
         let queries = self.classify(tasks, None).await?;
-        let values = self.read_outcomes(queries * tasks.len() as u32).await?;
-        Ok(values.chunks(2 * queries.max(1) as usize).map(mean_outcome).collect())
+        let values = self.read_outcomes(tasks.len(), queries * tasks.len() as u32).await?;
+        Ok(outcomes_of(&vec![queries; tasks.len()], &values))
     }
 
     /// Learns from the support and gives the logits of each query, `[M, W]`.
@@ -318,50 +298,52 @@ impl Learner {
     }
 
     /// Gives the queries of each task.
-    async fn classify(&mut self, tasks: &[Task<'_>], mut logits: Option<&mut Vec<f32>>) -> Result<u32, MetaError> {
+    async fn classify(&mut self, tasks: &[Task<'_>], logits: Option<&mut Vec<f32>>) -> Result<u32, MetaError> {
         self.start(tasks, 0)?;
-        let (support, queries, ways) = tasks
-            .first()
-            .map_or((0, 0, 0), |task| (task.support_labels.len() as u32, task.query_labels.len() as u32, task.ways));
-        let place = (&mut self.recorder, &self.workspace);
-        let mut step = Step::new(&self.model, &self.sizes, place, tasks, (support, 0));
-        let members: Vec<Vec<u32>> = tasks.iter().map(|_| (0..support).collect()).collect();
-        step.embed(&members).await?;
-        for batch in step.batches() {
-            step.score(batch).await?;
-            if let Some(logits) = &mut logits {
-                let bytes = 4 * u64::from(batch.queries) * u64::from(ways);
-                let slice = self.workspace.head.logits().slice(0, bytes)?;
-                logits.extend(step.recorder.read::<f32>(slice).await?);
-            }
+        match &mut self.engine {
+            Engine::Head(engine) => engine.classify(&mut self.recorder, &self.model, tasks, logits).await?,
+            Engine::FullNetwork(engine) => engine.classify(&mut self.recorder, &self.model, tasks, logits).await?,
         }
-        Ok(queries)
+        Ok(tasks.first().map_or(0, |task| task.query_labels.len() as u32))
     }
 
-    /// Checks the tasks of a pass and packs the weights where they have changed.
+    /// Checks the tasks of a pass.
     fn start(&mut self, tasks: &[Task<'_>], first_outcome: u32) -> Result<(), MetaError> {
         check_pass(tasks, self.model.network.image_elements(), self.limits)?;
         let queries: usize = tasks.iter().map(|task| task.query_labels.len()).sum();
-        if 8 * (u64::from(first_outcome) + queries as u64 + 1) > self.workspace.common.outcomes.bytes() {
+        if 8 * (u64::from(first_outcome) + queries as u64 + 1) > self.engine.common().outcomes.bytes() {
             return Err(MetaError::Task("more tasks in one step than were planned".into()));
-        }
-        if !self.packed {
-            let (parameters, scratch) = (&self.workspace.common.parameters, &self.workspace.scratch);
-            let axis = inkling_nn::TaskAxis::shared(1, self.limits.support);
-            self.model.network.prepare(&mut self.recorder, parameters, axis, scratch)?;
-            self.packed = true;
         }
         Ok(())
     }
 
-    async fn read_outcomes(&mut self, queries: u32) -> Result<Vec<f32>, MetaError> {
-        let slice = self.workspace.common.outcomes.slice(0, 8 * u64::from(queries))?;
-        Ok(self.recorder.read(slice).await?)
+    /// `[queries, 2]` outcomes, a row for the gradient's norm, and the status of each task where the
+    /// learner has one.
+    async fn read_outcomes(&mut self, tasks: usize, queries: u32) -> Result<Vec<f32>, MetaError> {
+        let outcomes = &self.engine.common().outcomes;
+        let mut bytes = 8 * (u64::from(queries) + 1);
+        if let Some(status) = self.engine.status() {
+            let statuses = 4 * tasks as u64;
+            self.recorder.copy(status.slice(0, statuses)?, outcomes.slice(bytes, statuses)?);
+            bytes += statuses;
+        }
+        Ok(self.recorder.read(outcomes.slice(0, bytes)?).await?)
     }
 }
 
-/// The members of each task's support; subsets of all members with the factors of their rows.
-type Draw = (Vec<Vec<u32>>, Vec<(Vec<u32>, f32)>);
+/// The outcome of each task, by its number of queries, from what was read.
+fn outcomes_of(queries: &[u32], values: &[f32]) -> Vec<Outcome> {
+    let all: u32 = queries.iter().sum();
+    let (mut rest, behind) = values.split_at_checked(2 * all as usize).unwrap_or((values, &[]));
+    let mut outcomes = Vec::with_capacity(queries.len());
+    for (index, &queries) in queries.iter().enumerate() {
+        let (task, after) = rest.split_at_checked(2 * queries as usize).unwrap_or((rest, &[]));
+        let status = behind.get(2 + index).map_or(TaskStatus::Solved, |&code| TaskStatus::of(code));
+        outcomes.push(Outcome { status, ..mean_outcome(task) });
+        rest = after;
+    }
+    outcomes
+}
 
 /// Means in f64: a task may have thousands of queries.
 fn mean_outcome(values: &[f32]) -> Outcome {
@@ -373,5 +355,5 @@ fn mean_outcome(values: &[f32]) -> Outcome {
         }
     }
     let count = (values.len() / 2).max(1) as f64;
-    Outcome { loss: sums.0 / count, accuracy: sums.1 / count }
+    Outcome { loss: sums.0 / count, accuracy: sums.1 / count, status: TaskStatus::Solved }
 }

@@ -4,9 +4,12 @@
 //! gradient with bounded memory; neither knows the other. A [`Learner`] runs both on a device.
 
 mod common;
+mod engine;
 mod error;
 mod estimator;
+mod full_network;
 mod head;
+mod head_engine;
 mod heads;
 mod images;
 mod learner;
@@ -20,13 +23,14 @@ mod workspace;
 
 pub use error::MetaError;
 pub use estimator::{Estimator, GradientSettings, SubsetTime};
+pub use full_network::{FullNetworkKind, FullNetworkSettings, Implicit, InnerRates, TaskStatus};
 pub use head::{Head, HeadTask, HeadTensors, QueryBatch};
 pub use heads::{
     AnyHead, HeadModel, HeadReport, HeadSettings, ImplicitSettings, LinearSettings, LinearStart, LowerGradient, Metric,
     NeumannSettings, RidgeSettings,
 };
 pub use learner::{Learner, Outcome};
-pub use model::{LearnerConfig, Model};
+pub use model::{LearnerConfig, LearnerKind, Model};
 pub use optimizer::{Optimizer, OptimizerState, Update};
 pub use task::{Images, Task, TaskLimits};
 pub use workspace::Purpose;

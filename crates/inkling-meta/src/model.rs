@@ -4,21 +4,75 @@ use inkling_data::ImageShape;
 use inkling_gpu::{Bytes, Plan, Recorder, Tier};
 use inkling_nn::{Conv4, Conv4Config, Layout, Weights};
 
+use crate::full_network::{FullNetworkModel, FullNetworkWorkspace, unrolled_graph};
 use crate::heads::HeadModel;
 use crate::workspace::{Purpose, Workspace};
-use crate::{Estimator, GradientSettings, HeadSettings, MetaError, SubsetTime, TaskLimits};
+use crate::{Estimator, FullNetworkSettings, GradientSettings, HeadSettings, MetaError, SubsetTime, TaskLimits};
+
+/// What adapts to a task.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum LearnerKind {
+    /// A head on embeddings; the network is the same for all tasks.
+    Head(HeadSettings),
+    /// Every parameter of the network, and of a linear classifier behind it.
+    FullNetwork(FullNetworkSettings),
+}
+
+impl From<HeadSettings> for LearnerKind {
+    fn from(head: HeadSettings) -> Self {
+        Self::Head(head)
+    }
+}
+
+impl From<FullNetworkSettings> for LearnerKind {
+    fn from(settings: FullNetworkSettings) -> Self {
+        Self::FullNetwork(settings)
+    }
+}
 
 /// What a learner is made of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LearnerConfig {
     /// The network.
     pub network: Conv4Config,
-    /// The head.
-    pub head: HeadSettings,
+    /// What adapts to a task.
+    pub kind: LearnerKind,
     /// The estimator.
     pub gradient: GradientSettings,
     /// The shape of image bytes, where tasks come as bytes.
     pub source: Option<ImageShape>,
+}
+
+/// What adapts to a task, without memory.
+#[derive(Clone, Debug)]
+pub(crate) enum KindModel {
+    Head(HeadModel),
+    FullNetwork(FullNetworkModel),
+}
+
+impl KindModel {
+    /// # Errors
+    /// [`MetaError::Config`] for tasks that a head has no room for, with what could be changed.
+    pub(crate) fn check(&self, limits: TaskLimits) -> Result<(), MetaError> {
+        match self {
+            Self::Head(head) => head.check(limits),
+            Self::FullNetwork(_) => Ok(()),
+        }
+    }
+}
+
+/// A truncated solve for each query batch is another gradient than one for all.
+fn check_subset_time(head: &HeadModel, gradient: &GradientSettings) -> Result<(), MetaError> {
+    let draws = gradient.estimator == Estimator::Lite && gradient.subset == SubsetTime::QueryBatch;
+    if draws && head.finishes_once() {
+        return Err(MetaError::config(
+            "gradient.subset",
+            "query_batch",
+            "this head solves once for all queries of a task (a truncated solve for each batch is another \
+             gradient); use gradient.subset = \"task\"",
+        ));
+    }
+    Ok(())
 }
 
 /// Geometry and layout of a learner, without memory.
@@ -26,7 +80,7 @@ pub struct LearnerConfig {
 pub struct Model {
     pub(crate) config: LearnerConfig,
     pub(crate) network: Conv4,
-    pub(crate) head: HeadModel,
+    pub(crate) kind: KindModel,
     pub(crate) layout: Layout,
 }
 
@@ -37,7 +91,8 @@ impl Model {
     /// [`MetaError::Config`] where network, head and estimator do not go together.
     pub fn new(config: LearnerConfig, tier: Tier) -> Result<Self, MetaError> {
         let network = Conv4::new(config.network, tier)?;
-        if config.network.norm.couples_images() && config.gradient.estimator != Estimator::Full {
+        let embeds = matches!(config.kind, LearnerKind::Head(_));
+        if embeds && config.network.norm.couples_images() && config.gradient.estimator != Estimator::Full {
             return Err(MetaError::config(
                 "model.norm",
                 "batch",
@@ -49,17 +104,17 @@ impl Model {
             return Err(MetaError::config("gradient.chunk", 0, "a pass needs at least one image"));
         }
         let mut layout = network.layout().clone();
-        let head = HeadModel::new(config.head, &mut layout, network.dimension())?;
-        let draws = config.gradient.estimator == Estimator::Lite;
-        if draws && head.finishes_once() && config.gradient.subset == SubsetTime::QueryBatch {
-            return Err(MetaError::config(
-                "gradient.subset",
-                "query_batch",
-                "this head solves once for all queries of a task (a truncated solve for each batch is another \
-                 gradient); use gradient.subset = \"task\"",
-            ));
-        }
-        Ok(Self { config, network, head, layout })
+        let kind = match config.kind {
+            LearnerKind::Head(head) => {
+                let head = HeadModel::new(head, &mut layout, network.dimension())?;
+                check_subset_time(&head, &config.gradient)?;
+                KindModel::Head(head)
+            }
+            LearnerKind::FullNetwork(settings) => {
+                KindModel::FullNetwork(FullNetworkModel::new(settings, &config.gradient, &network, &mut layout)?)
+            }
+        };
+        Ok(Self { config, network, kind, layout })
     }
 
     /// The trainable parameters, those of the head last.
@@ -82,10 +137,28 @@ impl Model {
     /// # Errors
     /// None in practice: a plan accepts every buffer.
     pub fn plan(&self, limits: TaskLimits, purpose: Purpose) -> Result<Plan, MetaError> {
-        self.head.check(limits)?;
+        self.kind.check(limits)?;
         let mut plan = Plan::default();
-        Workspace::new(&mut plan, self, limits, purpose)?;
+        match &self.kind {
+            KindModel::Head(head) => drop(Workspace::new(&mut plan, (self, head), limits, purpose)?),
+            KindModel::FullNetwork(full) => {
+                drop(FullNetworkWorkspace::new(&mut plan, (self, full), limits, purpose)?);
+            }
+        }
         Ok(plan)
+    }
+
+    /// The buffers that a MAML with these inner steps would need for one task if it kept its whole
+    /// unrolled graph, as automatic differentiation does; none for learners with a head. The
+    /// baseline of memory reports: K sets of activations and of their gradients.
+    ///
+    /// # Errors
+    /// None in practice: a plan accepts every buffer.
+    pub fn unrolled_graph_plan(&self, limits: TaskLimits, purpose: Purpose) -> Result<Option<Plan>, MetaError> {
+        let KindModel::FullNetwork(full) = &self.kind else { return Ok(None) };
+        let mut plan = Plan::default();
+        unrolled_graph(&mut plan, (self, full), limits, purpose)?;
+        Ok(Some(plan))
     }
 
     /// Bytes by category of a run: the planned buffers and the recorder's own.
@@ -100,17 +173,23 @@ impl Model {
         Ok(bytes)
     }
 
-    /// Initial weights: the network's from `normal`, the head's from its settings.
+    /// Initial weights: those of the network and of a classifier from `normal`, a head's from its
+    /// settings.
     ///
     /// # Errors
     /// None in practice: the vectors are of these layouts.
-    pub fn initial_weights(&self, normal: impl FnMut() -> f32) -> Result<Weights, MetaError> {
-        let (mut parameters, running) = self.network.initialize(normal);
+    pub fn initial_weights(&self, mut normal: impl FnMut() -> f32) -> Result<Weights, MetaError> {
+        let (mut parameters, running) = self.network.initialize(&mut normal);
         parameters.resize(self.layout.elements() as usize, 0.0);
-        for (offset, value) in self.head.initial() {
-            if let Some(parameter) = parameters.get_mut(offset as usize) {
-                *parameter = value;
+        match &self.kind {
+            KindModel::Head(head) => {
+                for (offset, value) in head.initial() {
+                    if let Some(parameter) = parameters.get_mut(offset as usize) {
+                        *parameter = value;
+                    }
+                }
             }
+            KindModel::FullNetwork(full) => full.initialize(&self.layout, &mut parameters, normal),
         }
         let mut weights = Weights::default();
         weights.insert_flat(&self.layout, &parameters)?;
@@ -119,11 +198,14 @@ impl Model {
     }
 
     /// Floating-point operations of the convolutions for one task with its gradient: support and
-    /// query forward, query backward, and what the estimator does for the support.
+    /// query forward, query backward, and what the estimator or the inner steps do for the support.
     pub fn task_flops(&self, task: TaskLimits) -> f64 {
         let gradient = &self.config.gradient;
         let (forward, backward) = (self.network.forward_flops(), self.network.backward_flops());
         let (support, queries) = (f64::from(task.support), f64::from(task.queries));
+        if let KindModel::FullNetwork(full) = &self.kind {
+            return support * full.support_flops(forward, backward) + queries * (forward + backward);
+        }
         let batches = task.queries.div_ceil(gradient.query_batch_of(task.queries));
         let drawn = f64::from(gradient.h.saturating_mul(batches).min(task.support));
         let support_flops = match gradient.estimator {

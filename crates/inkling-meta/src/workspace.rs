@@ -1,10 +1,10 @@
 //! Every buffer of a learner, handed out by a device or written down by a plan.
 
 use inkling_gpu::{Allocate, Category, GpuError};
-use inkling_nn::{Activations, Gradients, Scratch};
+use inkling_nn::{Activations, Conv4, Gradients, Scratch};
 
 use crate::common::Common;
-use crate::heads::AnyHead;
+use crate::heads::{AnyHead, HeadModel};
 use crate::model::Model;
 use crate::rooms::Batch;
 use crate::{Estimator, Optimizer, TaskLimits};
@@ -26,6 +26,24 @@ pub enum Purpose {
         /// Tasks of one step.
         tasks_per_step: u32,
     },
+}
+
+impl Purpose {
+    /// Tasks whose outcomes are kept until they are read.
+    pub(crate) fn step_tasks(self, limits: TaskLimits) -> u32 {
+        match self {
+            Self::Train { tasks_per_step, .. } => tasks_per_step.max(limits.tasks),
+            Self::Evaluate | Self::Gradient => limits.tasks,
+        }
+    }
+}
+
+/// The most images of one chunk: no activation may exceed a binding, and where the norm couples
+/// chunks they begin at multiples of what it asks for.
+pub(crate) fn most_images(network: &Conv4) -> u32 {
+    let most = (MAX_ACTIVATION_BYTES / (4 * network.largest_activation()).max(1)).clamp(1, 1 << 20) as u32;
+    let unit = if network.config().norm.couples_images() { network.coupled_chunk() } else { 1 };
+    (most / unit).max(1) * unit
 }
 
 /// A chunk's activations with the number of images that fit.
@@ -73,9 +91,7 @@ impl Sizes {
         let coupled = network.config().norm.couples_images();
         let trains = purpose != Purpose::Evaluate;
         let keeps = trains && gradient.estimator == Estimator::Full;
-        let most = (MAX_ACTIVATION_BYTES / (4 * network.largest_activation()).max(1)).clamp(1, 1 << 20) as u32;
-        let unit = if coupled { network.coupled_chunk() } else { 1 };
-        let most = (most / unit).max(1) * unit;
+        let most = most_images(network);
         let tasks = limits.tasks.max(1);
         // Batch statistics are those of one forward pass of all queries.
         let query_batch = if coupled { limits.queries } else { gradient.query_batch_of(limits.queries) };
@@ -117,7 +133,7 @@ impl<B> Workspace<B> {
     /// Hands out all buffers of a learner.
     pub(crate) fn new<A: Allocate<Buffer = B>>(
         allocate: &mut A,
-        model: &Model,
+        (model, head): (&Model, &HeadModel),
         limits: TaskLimits,
         purpose: Purpose,
     ) -> Result<Self, GpuError> {
@@ -156,7 +172,7 @@ impl<B> Workspace<B> {
             gradients.push(network.gradients(allocate, &format!("gradients.{index}"), images)?);
         }
         let scratch = network.scratch(allocate, largest, pass, 1)?;
-        let head = model.head.allocate(allocate, limits, sizes.query_batch)?;
+        let head = head.allocate(allocate, limits, sizes.query_batch)?;
         Ok(Self {
             common,
             kept,

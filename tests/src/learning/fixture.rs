@@ -33,7 +33,8 @@ pub fn message(error: impl std::fmt::Display) -> String {
 pub fn config((norm, metric): (Norm, Metric), gradient: GradientSettings) -> LearnerConfig {
     let network = Conv4Config { channels: CHANNELS, in_channels: 1, image_size: SIZE, norm };
     // Scaled up, so that a softmax of cosines is not flat.
-    LearnerConfig { network, head: HeadSettings::Prototypes { metric, scale: 5.0 }, gradient, source: None }
+    let kind = HeadSettings::Prototypes { metric, scale: 5.0 }.into();
+    LearnerConfig { network, kind, gradient, source: None }
 }
 
 /// An estimator that draws once a task and takes all queries at once.
@@ -88,6 +89,19 @@ impl NoiseTask {
         }
     }
 
+    /// The same task with this value in the first pixel of its first support image.
+    pub fn with_pixel(&self, value: f32) -> Self {
+        let mut task = self.clone();
+        task.support[0] = value;
+        task
+    }
+
+    /// Images and labels of the support and of the queries, for float64.
+    pub fn halves(&self) -> [(Vec<f64>, &[u32]); 2] {
+        let wide = |images: &[f32]| images.iter().map(|&value| f64::from(value)).collect();
+        [(wide(&self.support), &self.support_labels), (wide(&self.query), &self.query_labels)]
+    }
+
     /// N.
     pub fn support(&self) -> u32 {
         self.support_labels.len() as u32
@@ -131,6 +145,8 @@ pub fn weights(model: &Model) -> Result<Weights, String> {
     let mut weights = Weights::default();
     for (name, tensor) in plain.iter() {
         let spread = match name.rsplit('.').next() {
+            // A rate stays positive.
+            _ if name.starts_with("inner_rates") => 0.05,
             Some("weight") if name.contains("conv") => 0.0,
             Some("running_var") => 0.5,
             Some("scale") => 0.0,

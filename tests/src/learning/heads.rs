@@ -571,7 +571,7 @@ async fn settings_that_cannot_be(_: &Gpu) -> Result<(), String> {
 
 /// A small learner's configuration with another head.
 fn with_head(norm: Norm, head: HeadSettings, gradient: GradientSettings) -> LearnerConfig {
-    LearnerConfig { head, ..config((norm, VARIANTS[0].1), gradient) }
+    LearnerConfig { kind: head.into(), ..config((norm, VARIANTS[0].1), gradient) }
 }
 
 const NORM: Norm = Norm::Group { groups: 2 };

@@ -80,7 +80,7 @@ impl BytesTask {
 }
 
 /// The bytes in `now` that were not there `before`.
-fn since(now: Bytes, before: Bytes) -> Bytes {
+pub fn since(now: Bytes, before: Bytes) -> Bytes {
     let mut difference = now;
     before.iter().for_each(|(category, bytes)| difference.subtract(category, bytes));
     difference
@@ -171,7 +171,7 @@ async fn plan_is_ledger_with_batch_norm(gpu: &Gpu) -> Result<(), String> {
 fn large(estimator: Estimator, norm: Norm, image_size: u32) -> LearnerConfig {
     LearnerConfig {
         network: Conv4Config { channels: 64, in_channels: 3, image_size, norm },
-        head: HeadSettings::Prototypes { metric: Metric::Euclidean, scale: 1.0 },
+        kind: HeadSettings::Prototypes { metric: Metric::Euclidean, scale: 1.0 }.into(),
         gradient: GradientSettings {
             estimator,
             h: 40,

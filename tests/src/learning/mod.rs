@@ -6,6 +6,7 @@ mod datasets;
 mod estimators;
 mod faults;
 mod fixture;
+mod full_network;
 mod golden;
 mod gradient;
 mod heads;
@@ -31,6 +32,7 @@ pub fn cases() -> Vec<Case> {
         coupled::cases(),
         passes::cases(),
         tangents::cases(),
+        full_network::cases(),
         training::cases(),
         datasets::cases(),
         faults::cases(),

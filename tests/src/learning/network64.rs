@@ -72,6 +72,11 @@ impl Network64<'_> {
 
     /// The gradient of the mean softmax cross-entropy over all images, laid out like the parameters.
     pub fn gradient(&self, parameters: &[f64], images: &[f64], labels: &[u32]) -> Vec<f64> {
+        self.loss(parameters, images, labels).1
+    }
+
+    /// The mean softmax cross-entropy over all images, and its gradient.
+    pub fn loss(&self, parameters: &[f64], images: &[f64], labels: &[u32]) -> (f64, Vec<f64>) {
         let count = labels.len() as u32;
         let (mut size, mut values, mut kept) = (self.config.image_size, images.to_vec(), Vec::new());
         for index in 0..4 {
@@ -83,11 +88,11 @@ impl Network64<'_> {
             kept.push(Kept { block, input: std::mem::replace(&mut values, pooled), convolved, statistics });
         }
         let mut gradient = vec![0.0; parameters.len()];
-        let mut d_values = self.classify(&values, parameters, labels, &mut gradient);
+        let (loss, mut d_values) = self.classify(&values, parameters, labels, &mut gradient);
         for kept in kept.iter().rev() {
             d_values = self.backward(kept, &d_values, parameters, &mut gradient);
         }
-        gradient
+        (loss, gradient)
     }
 
     fn statistics(&self, block: &Block, convolved: &[f64]) -> Vec<f64> {
@@ -147,8 +152,14 @@ impl Network64<'_> {
         pooled
     }
 
-    /// Adds the classifier's gradient and gives that of the embeddings.
-    fn classify(&self, embeddings: &[f64], parameters: &[f64], labels: &[u32], gradient: &mut [f64]) -> Vec<f64> {
+    /// Adds the classifier's gradient, and gives the mean loss and the embeddings' gradient.
+    fn classify(
+        &self,
+        embeddings: &[f64],
+        parameters: &[f64],
+        labels: &[u32],
+        gradient: &mut [f64],
+    ) -> (f64, Vec<f64>) {
         let images = labels.len() as u32;
         let (in_features, out_features) = (embeddings.len() as u32 / images, self.ways);
         let (weight_offset, bias_offset) = (self.offset("classifier.weight"), self.offset("classifier.bias"));
@@ -165,7 +176,7 @@ impl Network64<'_> {
         };
         let mut logits = vec![0.0; (images * self.ways) as usize];
         twin::linear_forward(&params, embeddings, parameters, &mut logits);
-        let d_logits = mean_loss_gradient(&logits, labels);
+        let (loss, d_logits) = mean_loss(&logits, labels);
         let params = twin::LinearBackwardWeightParams {
             first_image: 0,
             images,
@@ -189,7 +200,7 @@ impl Network64<'_> {
         };
         let mut d_embeddings = vec![0.0; embeddings.len()];
         twin::linear_backward_input(&params, &d_logits, parameters, &mut d_embeddings);
-        d_embeddings
+        (loss, d_embeddings)
     }
 
     /// Adds a block's gradient and gives that of its input.
@@ -342,17 +353,19 @@ fn convolve_back(kept: &Kept, d_convolved: &[f64], parameters: &[f64], gradient:
     d_input
 }
 
-/// (p − y) / rows of each row of logits.
-fn mean_loss_gradient(logits: &[f64], labels: &[u32]) -> Vec<f64> {
+/// The mean of −ln p_y over the rows of logits, and its gradient (p − y) / rows.
+fn mean_loss(logits: &[f64], labels: &[u32]) -> (f64, Vec<f64>) {
     let ways = logits.len() / labels.len();
+    let (rows, mut loss) = (labels.len() as f64, 0.0);
     let mut gradient = Vec::with_capacity(logits.len());
     for (row, &label) in logits.chunks_exact(ways).zip(labels) {
         let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let total: f64 = row.iter().map(|logit| (logit - largest).exp()).sum();
+        loss += (total.ln() - (row[label as usize] - largest)) / rows;
         for (way, logit) in row.iter().enumerate() {
             let target = f64::from(u8::from(way == label as usize));
-            gradient.push(((logit - largest).exp() / total - target) / labels.len() as f64);
+            gradient.push(((logit - largest).exp() / total - target) / rows);
         }
     }
-    gradient
+    (loss, gradient)
 }

@@ -65,7 +65,7 @@ impl Characters {
     async fn learner(&self, gpu: &Gpu) -> Result<Learner, String> {
         let config = LearnerConfig {
             network: Conv4Config { channels: 8, in_channels: 1, image_size: SIZE, norm: Norm::Group { groups: 4 } },
-            head: HeadSettings::Prototypes { metric: Metric::Euclidean, scale: 1.0 },
+            kind: HeadSettings::Prototypes { metric: Metric::Euclidean, scale: 1.0 }.into(),
             gradient: GradientSettings {
                 estimator: Estimator::Lite,
                 h: 2,

@@ -47,7 +47,7 @@ pub async fn gradient_on(
     };
     let config = LearnerConfig {
         network: network(&case.model.model(), case.model.in_channels, case.model.image_size),
-        head: head(&case.head),
+        kind: head(&case.head).into(),
         gradient: settings,
         source: None,
     };

@@ -106,7 +106,7 @@ pub(super) fn learner_config(config: &RunConfig, shape: ImageShape) -> Result<Le
     }
     Ok(LearnerConfig {
         network: network(&config.model, shape.channels, shape.height),
-        head: head(&config.head),
+        kind: head(&config.head).into(),
         gradient: gradient_settings(&config.gradient),
         source: Some(shape),
     })
@@ -121,7 +121,7 @@ pub(super) fn classifier_config(
     let estimator = if model.norm == NormKind::Batch { Estimator::Full } else { Estimator::Chunked };
     LearnerConfig {
         network: network(model, shape.channels, shape.height),
-        head: head(head_config),
+        kind: head(head_config).into(),
         gradient: GradientSettings { estimator, ..gradient_settings(gradient) },
         source: Some(shape),
     }

@@ -1,0 +1,132 @@
+//! A learner with a head on embeddings: its memory, and one pass of tasks through the phases in
+//! `step`, with the support images that the estimator draws.
+
+use inkling_data::Numbers;
+use inkling_gpu::{Buffer, Gpu, Recorder};
+use inkling_nn::TaskAxis;
+
+use crate::head::Head;
+use crate::heads::HeadModel;
+use crate::model::Model;
+use crate::step::Step;
+use crate::workspace::{Purpose, Sizes, Workspace};
+use crate::{Estimator, MetaError, SubsetTime, Task, TaskLimits};
+
+/// A learner's memory on a device, for a head on embeddings.
+#[derive(Debug)]
+pub(crate) struct HeadEngine {
+    sizes: Sizes,
+    pub(crate) workspace: Workspace<Buffer>,
+    /// Whether the weights are ready for passes.
+    packed: bool,
+}
+
+/// The members of each task's support; subsets of all members with the factors of their rows.
+type Draw = (Vec<Vec<u32>>, Vec<(Vec<u32>, f32)>);
+
+impl HeadEngine {
+    pub(crate) fn new(
+        gpu: &Gpu,
+        (model, head): (&Model, &HeadModel),
+        limits: TaskLimits,
+        purpose: Purpose,
+    ) -> Result<Self, MetaError> {
+        let workspace = Workspace::new(&mut gpu.clone(), (model, head), limits, purpose)?;
+        Ok(Self { sizes: Sizes::new(model, limits, purpose), workspace, packed: false })
+    }
+
+    /// To be called when the weights have changed.
+    pub(crate) fn forget_weights(&mut self) {
+        self.packed = false;
+    }
+
+    fn prepare(&mut self, recorder: &mut Recorder, model: &Model) -> Result<(), MetaError> {
+        if !self.packed {
+            let (parameters, scratch) = (&self.workspace.common.parameters, &self.workspace.scratch);
+            model.network.prepare(recorder, parameters, TaskAxis::shared(1, 1), scratch)?;
+            self.packed = true;
+        }
+        Ok(())
+    }
+
+    /// Adds the gradients of tasks of one size; `numbers` draws each task's subset.
+    pub(crate) async fn accumulate(
+        &mut self,
+        recorder: &mut Recorder,
+        model: &Model,
+        (tasks, first_outcome): (&[Task<'_>], u32),
+        numbers: &mut [Numbers],
+    ) -> Result<(), MetaError> {
+        self.prepare(recorder, model)?;
+        let (members, subsets) = self.draw(model, tasks, numbers)?;
+        let support = members.first().map_or(0, Vec::len) as u32;
+        let fresh = draws_for_each_batch(model);
+        let mut step = Step::new(model, &self.sizes, (recorder, &self.workspace), tasks, (support, first_outcome));
+        step.embed(&members).await?;
+        let mut subsets = subsets.into_iter();
+        for batch in step.batches() {
+            step.score(batch).await?;
+            step.back_propagate_queries(batch).await?;
+            if fresh && let Some((subset, factor)) = subsets.next() {
+                step.back_propagate_support(&members, &subset, factor).await?;
+            }
+        }
+        if let Some((subset, factor)) = subsets.next() {
+            step.back_propagate_support(&members, &subset, factor).await?;
+        }
+        Ok(())
+    }
+
+    /// The members of each task, and the rows to back-propagate, as positions among the members of
+    /// all tasks, with their factor: once, or for every query batch.
+    fn draw(&self, model: &Model, tasks: &[Task<'_>], numbers: &mut [Numbers]) -> Result<Draw, MetaError> {
+        let gradient = &model.config.gradient;
+        let queries = tasks.first().map_or(0, |task| task.query_labels.len());
+        let batches = queries.div_ceil(self.sizes.query_batch.max(1) as usize) as u32;
+        let fresh = draws_for_each_batch(model);
+        let mut all_members = Vec::with_capacity(tasks.len());
+        let mut subsets = vec![(Vec::new(), 1.0); if fresh { batches as usize } else { 1 }];
+        let mut first = 0;
+        for (task, numbers) in tasks.iter().zip(numbers) {
+            let members = gradient.members(task.support_labels, task.ways, numbers)?;
+            let count = members.len() as u32;
+            for (subset, factor) in &mut subsets {
+                let (positions, of_task) = gradient.back_propagated(count, if fresh { 1 } else { batches }, numbers)?;
+                subset.extend(positions.iter().map(|position| first + position));
+                *factor = of_task;
+            }
+            first += count;
+            all_members.push(members);
+        }
+        Ok((all_members, subsets))
+    }
+
+    /// Learns from the supports and scores the queries; `logits` gets those of every query.
+    pub(crate) async fn classify(
+        &mut self,
+        recorder: &mut Recorder,
+        model: &Model,
+        tasks: &[Task<'_>],
+        mut logits: Option<&mut Vec<f32>>,
+    ) -> Result<(), MetaError> {
+        self.prepare(recorder, model)?;
+        let (support, ways) = tasks.first().map_or((0, 0), |task| (task.support_labels.len() as u32, task.ways));
+        let mut step = Step::new(model, &self.sizes, (recorder, &self.workspace), tasks, (support, 0));
+        let members: Vec<Vec<u32>> = tasks.iter().map(|_| (0..support).collect()).collect();
+        step.embed(&members).await?;
+        for batch in step.batches() {
+            step.score(batch).await?;
+            if let Some(logits) = &mut logits {
+                let bytes = 4 * u64::from(batch.queries) * u64::from(ways);
+                let slice = self.workspace.head.logits().slice(0, bytes)?;
+                logits.extend(step.recorder.read::<f32>(slice).await?);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn draws_for_each_batch(model: &Model) -> bool {
+    let gradient = &model.config.gradient;
+    gradient.subset == SubsetTime::QueryBatch && gradient.estimator == Estimator::Lite
+}
