@@ -1,9 +1,8 @@
 // Gradient of ridge regression's parameters from what each task adds to it.
-//   d_lambda += λ Σ_t partials.x        d_scale += Σ_t partials.y        d_bias += Σ_t partials.z
-// The parameter is ln λ, hence the factor λ.
+//   d_lambda += Σ_t partials.x        d_scale += Σ_t partials.y        d_bias += Σ_t partials.z
 // One workgroup owns everything; invocation k the tasks k, k + 64, …
 // Launch: 64 invocations. Workgroup memory: 1,040 bytes. Loop bound: tasks / 64 + 65.
-// Bindings: parameters (flat); partials [tasks, 4] (from ridge_backward_task); gradient (flat,
+// Bindings: partials [tasks, 4] (from ridge_backward_task); gradient (flat,
 // added to).
 
 #import shared/total.wgsl
@@ -16,9 +15,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> parameters: array<f32>;
-@group(0) @binding(2) var<storage, read> partials: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> gradient: array<f32>;
+@group(0) @binding(1) var<storage, read> partials: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> gradient: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -36,7 +34,7 @@ fn main(
     }
     let total = workgroup_total(local, sum);
     if local == 0u {
-        gradient[params.lambda_offset] += exp(parameters[params.lambda_offset]) * total.x;
+        gradient[params.lambda_offset] += total.x;
         gradient[params.scale_offset] += total.y;
         gradient[params.bias_offset] += total.z;
     }

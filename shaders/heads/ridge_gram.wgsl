@@ -1,5 +1,5 @@
 // The matrix of ridge regression: inner products of the support, or of the features, plus λI.
-//   A_ij = Σ_k x_ik x_jk + [i = j] λ        λ = exp(parameters[lambda_offset])
+//   A_ij = Σ_k x_ik x_jk + [i = j] λ        λ = max(parameters[lambda_offset], 1e-6)
 //   E Eᵀ + λI  (size = support):    row_stride = dimension, column_stride = 1, terms = dimension
 //   Eᵀ E + λI  (size = dimension):  row_stride = 1, column_stride = dimension, terms = support
 // One invocation owns one element of one task.
@@ -7,6 +7,9 @@
 // Bindings: embeddings [tasks, support, dimension]; parameters (flat); matrix [tasks, size, size].
 
 #import shared/grid.wgsl
+
+// An optimiser may step below zero, where the system would not be positive definite.
+const SMALLEST_LAMBDA: f32 = 1e-6;
 
 struct Params {
     tasks: u32,
@@ -48,7 +51,7 @@ fn main(
         b += params.column_stride;
     }
     if row == column {
-        sum += exp(parameters[params.lambda_offset]);
+        sum += max(parameters[params.lambda_offset], SMALLEST_LAMBDA);
     }
     matrix[index] = sum;
 }

@@ -5,11 +5,11 @@ use crate::{
     RidgeSolveParams, RidgeTargetsParams,
 };
 
-/// Inner products plus λI, `[tasks, size, size]`; the parameter is ln λ.
+/// Inner products plus λI, `[tasks, size, size]`; λ is not below 1e-6.
 pub fn ridge_gram<F: Real>(params: &RidgeGramParams, embeddings: &[F], parameters: &[F], matrix: &mut [F]) {
     let [size, terms, row_stride, column_stride] =
         [params.size, params.terms, params.row_stride, params.column_stride].map(|value| value as usize);
-    let lambda = parameters[params.lambda_offset as usize].exp();
+    let lambda = parameters[params.lambda_offset as usize].at_least(F::of(1e-6));
     for task in 0..params.tasks as usize {
         let x = |row: usize, k: usize| embeddings[task * size * terms + row * row_stride + k * column_stride];
         for row in 0..size {
@@ -125,16 +125,10 @@ pub fn ridge_backward_task<F: Real>(
     }
 }
 
-/// Adds the sums over tasks to the gradient of ln λ, scale and bias.
-pub fn ridge_backward_sum<F: Real>(
-    params: &RidgeBackwardSumParams,
-    parameters: &[F],
-    partials: &[F],
-    gradient: &mut [F],
-) {
+/// Adds the sums over tasks to the gradient of λ, scale and bias.
+pub fn ridge_backward_sum<F: Real>(params: &RidgeBackwardSumParams, partials: &[F], gradient: &mut [F]) {
     let sum = |k: usize| (0..params.tasks as usize).fold(F::ZERO, |sum, task| sum + partials[4 * task + k]);
-    let lambda = parameters[params.lambda_offset as usize].exp();
-    gradient[params.lambda_offset as usize] += lambda * sum(0);
+    gradient[params.lambda_offset as usize] += sum(0);
     gradient[params.scale_offset as usize] += sum(1);
     gradient[params.bias_offset as usize] += sum(2);
 }

@@ -39,7 +39,7 @@ pub struct HeadGradient<F> {
     pub rows: Vec<F>,
     /// dL/dE_q, `[tasks, M, d]`.
     pub d_queries: Vec<F>,
-    /// Gradient of the head's own parameters: the start `[W·(d + 1)]`, or (ln λ, scale, bias).
+    /// Gradient of the head's own parameters: the start `[W·(d + 1)]`, or (λ, scale, bias).
     pub parameters: Vec<F>,
 }
 
@@ -327,7 +327,7 @@ impl LinearHead {
     }
 }
 
-/// Ridge regression; the parameters are (ln λ, scale, bias).
+/// Ridge regression; the parameters are (λ, scale, bias).
 #[derive(Clone, Copy, Debug)]
 pub struct RidgeHead;
 
@@ -397,7 +397,7 @@ impl RidgeHead {
         let params = RidgeBackwardTaskParams { tasks, length, first_stride, ways, dimension, stride };
         ridge_backward_task(&params, &states, first, other, &weights, &d_weights, &mut partials);
         let sum = |k: usize| partials.iter().skip(k).step_by(4).fold(F::ZERO, |sum, &value| sum + value);
-        let parameters = vec![parameters[0].exp() * sum(0), sum(1), sum(2)];
+        let parameters = vec![sum(0), sum(1), sum(2)];
         HeadGradient { loss, rows: gradient, d_queries, parameters }
     }
 

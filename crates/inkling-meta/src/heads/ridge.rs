@@ -1,7 +1,7 @@
 //! Ridge regression on one-hot labels (R2D2, Bertinetto et al. 2019), in closed form:
 //!   W* = Eᵀ(EEᵀ + λI)⁻¹Y = (EᵀE + λI)⁻¹EᵀY,   logits = scale · E_q W* + bias,
 //! by whichever system is smaller, with the exact gradient through the solve. λ, scale and bias are
-//! learned: `head.lambda` holds ln λ, so that λ stays positive, the others their values. λ is not
+//! learned: `head.lambda` (below 1e-6 it counts as that), `head.scale`, `head.bias`. λ is not
 //! divided by N, and there is no constant feature. (A bias that is the same for all ways changes no
 //! probability; it is there because the method has it.)
 
@@ -103,8 +103,7 @@ impl RidgeModel {
 
     /// First values by offset.
     pub(crate) fn initial(&self) -> [(u32, f32); 3] {
-        let lambda = f64::from(self.settings.lambda).ln() as f32;
-        [(self.lambda_offset, lambda), (self.scale_offset, self.settings.scale), (self.bias_offset, 0.0)]
+        [(self.lambda_offset, self.settings.lambda), (self.scale_offset, self.settings.scale), (self.bias_offset, 0.0)]
     }
 
     /// Refuses tasks whose systems are too large.
@@ -329,14 +328,8 @@ impl RidgeHead<Buffer> {
         recorder.dispatch(params, buffers, elements)
     }
 
-    /// Adds to the gradient of ln λ, scale and bias.
-    fn add_parameters(
-        &self,
-        recorder: &mut Recorder,
-        task: HeadTask,
-        tensors: HeadTensors<'_>,
-        gradient: &Buffer,
-    ) -> Result<(), GpuError> {
+    /// Adds to the gradient of λ, scale and bias.
+    fn add_parameters(&self, recorder: &mut Recorder, task: HeadTask, gradient: &Buffer) -> Result<(), GpuError> {
         let HeadTask { tasks, ways, support, .. } = task;
         let (dimension, stride) = (self.model.dimension, self.stride);
         let (length, first_stride, first, second) = if self.form(task).dual {
@@ -356,11 +349,7 @@ impl RidgeHead<Buffer> {
         recorder.dispatch(params, buffers, 64 * u64::from(tasks))?;
         let RidgeModel { lambda_offset, scale_offset, bias_offset, .. } = self.model;
         let params = ridge_backward_sum::Params { tasks, lambda_offset, scale_offset, bias_offset };
-        let buffers = ridge_backward_sum::Buffers {
-            parameters: tensors.parameters.all(),
-            partials: self.partials.all(),
-            gradient: gradient.all(),
-        };
+        let buffers = ridge_backward_sum::Buffers { partials: self.partials.all(), gradient: gradient.all() };
         recorder.dispatch(params, buffers, 64)
     }
 }
@@ -460,7 +449,7 @@ impl Head for RidgeHead<Buffer> {
             self.predict(recorder, task, tensors, &self.upstream)?;
             self.rows(recorder, task, &self.upstream, rows)?;
         }
-        self.add_parameters(recorder, task, tensors, gradient)?;
+        self.add_parameters(recorder, task, gradient)?;
         recorder.clear(self.d_scaled.all());
         Ok(())
     }
