@@ -200,6 +200,61 @@ pub struct GradArgs {
 pub enum ReportCommand {
     /// Bias and error of the sampled gradient estimators over H/N, against the exact gradient
     Estimators(EstimatorsArgs),
+    /// Peak bytes by ledger and by plan: of methods over the inner steps, of estimators over N and image size
+    Memory(MemoryReportArgs),
+    /// Accuracy of methods, each trained for the same time, tested on the same episodes
+    Methods(MethodsArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  inkling report memory --preset cifar-fs-implicit --data cifar-fs:data/cifar-100-binary.tar.gz --inner-steps 1,5,20,100")]
+pub struct MemoryReportArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Heads and learners that are measured over the inner steps
+    #[arg(long, value_delimiter = ',', value_name = "NAME,...", default_value = "implicit,unrolled,maml,imaml")]
+    pub methods: Vec<Method>,
+    /// Inner steps K
+    #[arg(long, value_delimiter = ',', value_name = "K,...", default_value = "1,5,20,100",
+          value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub inner_steps: Vec<u32>,
+    /// Support images N to measure the estimators with; rounded down to the same number for each class
+    #[arg(long, value_delimiter = ',', value_name = "N,...", value_parser = clap::value_parser!(u32).range(1..))]
+    pub support: Vec<u32>,
+    /// Image sizes in pixels to measure the estimators with
+    #[arg(long, value_delimiter = ',', value_name = "PIXELS,...", value_parser = clap::value_parser!(u32).range(16..=448))]
+    pub image_sizes: Vec<u32>,
+    /// The folder for memory.csv and memory.svg
+    #[arg(long, value_name = "DIR", default_value = "report")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  inkling report methods --methods cifar-fs-implicit,cifar-fs-maml,cifar-fs-protonet \\
+      --data cifar-fs:data/cifar-100-binary.tar.gz --seeds 0,1,2 --time 30min --out reports/methods")]
+pub struct MethodsArgs {
+    /// Presets or TOML files, one for each method; differences are to the first
+    #[arg(long, value_delimiter = ',', value_name = "NAME|FILE,...", required = true)]
+    pub methods: Vec<String>,
+    /// The data set of all methods
+    #[arg(long, value_name = "SPEC")]
+    pub data: Option<String>,
+    /// Override any key for all methods (repeatable)
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+    /// A run of each method for each seed
+    #[arg(long, value_delimiter = ',', value_name = "SEED,...", default_value = "0")]
+    pub seeds: Vec<u64>,
+    /// Training time of each run
+    #[arg(long, value_name = "TIME", default_value = "5min")]
+    pub time: inkling_session::units::TimeSpan,
+    /// The folder for the run folders, methods.csv, curves.csv and curves.svg
+    #[arg(long, value_name = "DIR", default_value = "report")]
+    pub out: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -297,6 +352,84 @@ pub struct DataSheetArgs {
 pub enum BenchCommand {
     /// Forward, and forward + backward, of Conv-4: milliseconds, GFLOP/s, dispatches
     Conv4(Conv4Args),
+    /// Outer steps of several methods on the same tasks: milliseconds, dispatches, peak bytes
+    Steps(StepsArgs),
+    /// Heads by themselves on random embeddings: tasks side by side against one after the other
+    Heads(HeadsArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  inkling bench heads --methods implicit,ridge --tasks 32 --dimension 128")]
+pub struct HeadsArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Heads: prototypes, implicit, unrolled, neumann, ridge
+    #[arg(long, value_delimiter = ',', value_name = "NAME,...", default_value = "prototypes,implicit")]
+    pub methods: Vec<Method>,
+    /// Tasks
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub tasks: u32,
+    /// Values of an embedding
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub dimension: u32,
+    /// Timed runs, after one that is not
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub repeats: u32,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  inkling bench steps --methods prototypes,implicit --tasks 1,32 --set model.channels=32 --set gradient.estimator=full")]
+pub struct StepsArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Heads (prototypes, implicit, unrolled, neumann, ridge) and learners (maml, fomaml, reptile, imaml)
+    #[arg(long, value_delimiter = ',', value_name = "NAME,...", default_value = "prototypes,implicit")]
+    pub methods: Vec<Method>,
+    /// Tasks of one outer step, all side by side; several numbers are compared
+    #[arg(long, value_delimiter = ',', value_name = "TASKS,...", default_value = "1,32",
+          value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub tasks: Vec<u32>,
+    /// Timed steps of each, after one that is not
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub repeats: u32,
+}
+
+/// A head or a learner by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Method {
+    Prototypes,
+    Implicit,
+    Unrolled,
+    Neumann,
+    Ridge,
+    Maml,
+    Fomaml,
+    Reptile,
+    Imaml,
+}
+
+impl Method {
+    /// Whether the whole network adapts.
+    pub fn is_learner(self) -> bool {
+        matches!(self, Self::Maml | Self::Fomaml | Self::Reptile | Self::Imaml)
+    }
+
+    /// The name in configurations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Prototypes => "prototypes",
+            Self::Implicit => "implicit",
+            Self::Unrolled => "unrolled",
+            Self::Neumann => "neumann",
+            Self::Ridge => "ridge",
+            Self::Maml => "maml",
+            Self::Fomaml => "fomaml",
+            Self::Reptile => "reptile",
+            Self::Imaml => "imaml",
+        }
+    }
 }
 
 #[derive(Debug, Args)]

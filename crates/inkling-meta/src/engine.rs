@@ -12,16 +12,16 @@ use crate::{MetaError, TaskLimits};
 /// What a learner has on the device.
 #[derive(Debug)]
 pub(crate) enum Engine {
-    Head(HeadEngine),
-    FullNetwork(FullNetworkEngine),
+    Head(Box<HeadEngine>),
+    FullNetwork(Box<FullNetworkEngine>),
 }
 
 impl Engine {
     pub(crate) fn new(gpu: &Gpu, model: &Model, limits: TaskLimits, purpose: Purpose) -> Result<Self, MetaError> {
         Ok(match &model.kind {
-            KindModel::Head(head) => Self::Head(HeadEngine::new(gpu, (model, head), limits, purpose)?),
+            KindModel::Head(head) => Self::Head(Box::new(HeadEngine::new(gpu, (model, head), limits, purpose)?)),
             KindModel::FullNetwork(full) => {
-                Self::FullNetwork(FullNetworkEngine::new(gpu, (model, full), limits, purpose)?)
+                Self::FullNetwork(Box::new(FullNetworkEngine::new(gpu, (model, full), limits, purpose)?))
             }
         })
     }

@@ -35,6 +35,29 @@ pub struct StepMetrics {
     pub bytes_in_use: u64,
     /// The most bytes alive so far.
     pub bytes_peak: u64,
+    /// How the tasks were solved, where a solve can fail or has iterations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub solve: Option<SolveMetrics>,
+}
+
+/// How the tasks of a step were solved.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct SolveMetrics {
+    /// Tasks whose inner loop or solve failed; they add nothing to the gradient.
+    pub failed_tasks: u32,
+    /// Iterations of conjugate gradient, the mean over tasks.
+    pub iterations: Option<f32>,
+    /// ‖r‖/‖b‖ at the start and after each iteration, the mean over the tasks that got there.
+    pub residuals: Vec<f32>,
+    /// The largest estimate of a system's condition number.
+    pub condition: Option<f32>,
+}
+
+impl SolveMetrics {
+    /// The relative residual that the solves ended with.
+    pub fn last_residual(&self) -> Option<f32> {
+        self.residuals.last().copied()
+    }
 }
 
 /// The outcome of a set of fixed episodes.

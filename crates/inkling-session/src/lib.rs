@@ -17,6 +17,7 @@ pub mod presets;
 pub mod report;
 pub mod run;
 pub mod run_folder;
+mod statistics;
 pub mod table;
 pub mod tensor_file;
 pub mod tensorboard;

@@ -28,6 +28,14 @@ pub struct MetricsRow {
     pub learning_rate: f64,
     /// The gradient's Euclidean norm before clipping; absent where it is not computed.
     pub gradient_norm: Option<f32>,
+    /// Tasks whose inner loop or solve failed, for methods that can fail.
+    pub failed_tasks: Option<u32>,
+    /// Iterations of conjugate gradient, the mean over tasks.
+    pub solve_iterations: Option<f32>,
+    /// The largest estimate of a system's condition number.
+    pub condition: Option<f32>,
+    /// ‖r‖/‖b‖ at the start and after each iteration, separated by spaces: means over tasks.
+    pub solve_residuals: Option<String>,
     /// Mean loss of the validation after this step, where there was one.
     pub validation_loss: Option<f32>,
     /// Mean accuracy of that validation.
@@ -62,7 +70,7 @@ pub trait LogRow: Serialize + DeserializeOwned {
 }
 
 impl LogRow for MetricsRow {
-    const HEADER: &'static str = "step,episodes,loss,accuracy,learning_rate,gradient_norm,validation_loss,validation_accuracy,validation_interval";
+    const HEADER: &'static str = "step,episodes,loss,accuracy,learning_rate,gradient_norm,failed_tasks,solve_iterations,condition,solve_residuals,validation_loss,validation_accuracy,validation_interval";
     fn step(&self) -> u64 {
         self.step
     }

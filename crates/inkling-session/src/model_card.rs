@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{HeadConfig, ModelConfig};
+use crate::config::{HeadConfig, LearnerConfig, ModelConfig};
 
 /// The version of the card's fields.
 const FORMAT: u32 = 1;
@@ -17,6 +17,9 @@ pub struct ModelCard {
     pub model: ModelConfig,
     /// The head.
     pub head: HeadConfig,
+    /// The learner that adapts the whole network, where there is one in place of a head.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learner: Option<LearnerConfig>,
     /// Channels, height and width of the images it takes.
     pub image_shape: [u32; 3],
     /// Mean per channel that pixels, scaled to `0..=1`, are normalised with.
@@ -33,14 +36,14 @@ impl ModelCard {
     /// A card of the present format.
     pub fn new(
         model: ModelConfig,
-        head: HeadConfig,
+        (head, learner): (HeadConfig, Option<LearnerConfig>),
         image_shape: [u32; 3],
         mean: Vec<f32>,
         std: Vec<f32>,
         trained_on: String,
         step: u64,
     ) -> Self {
-        Self { format: FORMAT, model, head, image_shape, mean, std, trained_on, step }
+        Self { format: FORMAT, model, head, learner, image_shape, mean, std, trained_on, step }
     }
 
     /// The card as JSON.
@@ -87,7 +90,7 @@ impl ModelCard {
     pub(crate) fn example() -> Self {
         Self::new(
             ModelConfig::default(),
-            HeadConfig::default(),
+            (HeadConfig::default(), None),
             [1, 28, 28],
             vec![0.1],
             vec![0.3],

@@ -14,7 +14,7 @@ pub struct Preset {
 }
 
 /// All presets, the ones for newcomers first.
-pub const PRESETS: [Preset; 2] = [
+pub const PRESETS: [Preset; 10] = [
     Preset {
         name: "glyphs-protonet-lite",
         purpose: "minutes on two cores: generated characters, a small Conv-4, nothing to download",
@@ -24,6 +24,46 @@ pub const PRESETS: [Preset; 2] = [
         name: "omniglot-protonet-lite",
         purpose: "Omniglot, half an hour on two cores; needs the two official archives",
         text: include_str!("../presets/omniglot-protonet-lite.toml"),
+    },
+    Preset {
+        name: "cifar-fs-implicit",
+        purpose: "implicit gradients on CIFAR-FS, half an hour on two cores; needs the CIFAR-100 archive",
+        text: include_str!("../presets/cifar-fs-implicit.toml"),
+    },
+    Preset {
+        name: "cifar-fs-protonet",
+        purpose: "prototypes on CIFAR-FS, to compare with",
+        text: include_str!("../presets/cifar-fs-protonet.toml"),
+    },
+    Preset {
+        name: "cifar-fs-itd",
+        purpose: "exact gradients through the head's steps on CIFAR-FS, to compare with",
+        text: include_str!("../presets/cifar-fs-itd.toml"),
+    },
+    Preset {
+        name: "cifar-fs-anil",
+        purpose: "ANIL on CIFAR-FS, to compare with",
+        text: include_str!("../presets/cifar-fs-anil.toml"),
+    },
+    Preset {
+        name: "cifar-fs-ridge",
+        purpose: "ridge regression in closed form on CIFAR-FS, to compare with",
+        text: include_str!("../presets/cifar-fs-ridge.toml"),
+    },
+    Preset {
+        name: "cifar-fs-maml",
+        purpose: "MAML on CIFAR-FS, to compare with",
+        text: include_str!("../presets/cifar-fs-maml.toml"),
+    },
+    Preset {
+        name: "cifar-fs-fomaml",
+        purpose: "first-order MAML on CIFAR-FS, to compare with",
+        text: include_str!("../presets/cifar-fs-fomaml.toml"),
+    },
+    Preset {
+        name: "cifar-fs-imaml",
+        purpose: "iMAML on CIFAR-FS, to compare with",
+        text: include_str!("../presets/cifar-fs-imaml.toml"),
     },
 ];
 

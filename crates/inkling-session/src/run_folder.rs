@@ -220,6 +220,9 @@ impl RunFolder {
         ];
         let optional = [
             ("train/gradient_norm", metrics.gradient_norm),
+            ("solve/failed_tasks", metrics.failed_tasks.map(|tasks| tasks as f32)),
+            ("solve/iterations", metrics.solve_iterations),
+            ("solve/condition", metrics.condition),
             ("validation/loss", metrics.validation_loss),
             ("validation/accuracy", metrics.validation_accuracy),
         ];

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use inkling_session::checkpoint::Checkpoint;
-use inkling_session::config::{Layers, NormKind, RunConfig};
+use inkling_session::config::{EstimatorKind, Layers, NormKind, RunConfig};
 use inkling_session::error::RunError;
 use inkling_session::events::Evaluation;
 use inkling_session::model_card::ModelCard;
@@ -36,7 +36,7 @@ pub fn run(args: &EvalArgs, adapter: Option<String>, output: Output) -> Result<(
         if args.untrained { (initial_weights(&config)?, "untrained".to_owned()) } else { (weights, name) };
     let result = pollster::block_on(evaluate(&config, &weights, adapter, &mut |event| printer.show(&event)));
     printer.close();
-    print(&config, &name, &result.map_err(Failure::with_weights(&path))?, output);
+    print(&config, &name, &result.map_err(Failure::with_weights(&path))?.evaluation(), output);
     Ok(())
 }
 
@@ -63,7 +63,11 @@ fn of_run(run: &Path, output: Output) -> Result<Learned, Failure> {
 fn of_model(path: &Path) -> Result<Learned, Failure> {
     let weights = TensorFile::read(path)?;
     let card = card_of(path, &weights)?;
-    let config = RunConfig { model: card.model.clone(), head: card.head.clone(), ..RunConfig::default() };
+    let (model, head, learner) = (card.model.clone(), card.head.clone(), card.learner.clone());
+    let mut config = RunConfig { model, head, learner, ..RunConfig::default() };
+    if config.learner.is_some() {
+        config.gradient.estimator = EstimatorKind::Full;
+    }
     let mut layers = Layers::new();
     layers.text(&path.display().to_string(), &config.to_toml()?)?;
     layers.set("the model card", "data.spec", toml::Value::String(card.trained_on.clone()));

@@ -3,6 +3,8 @@
 
 mod adapt;
 mod bench;
+mod bench_heads;
+mod bench_steps;
 mod data;
 mod devices;
 mod eval;
@@ -14,7 +16,7 @@ mod train;
 use inkling_session::config::{Layers, RunConfig};
 use toml::Value;
 
-use crate::args::{Arguments, BenchCommand, Command, ConfigArgs, EpisodeArgs, ReportCommand};
+use crate::args::{Arguments, BenchCommand, Command, ConfigArgs, EpisodeArgs, Method};
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -26,11 +28,13 @@ pub fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> {
         Command::Eval(args) => eval::run(&args, adapter, *output),
         Command::Adapt(args) => adapt::run(&args, adapter, *output),
         Command::Grad(args) => grad::run(&args, adapter, *output),
-        Command::Report(ReportCommand::Estimators(args)) => report::run(&args, adapter, *output),
+        Command::Report(command) => report::run(&command, adapter, *output),
         Command::Memory(args) => memory::run(&args, adapter, *output),
         Command::Data(command) => data::run(command, *output),
         Command::Devices => devices::run(*output),
         Command::Bench(BenchCommand::Conv4(args)) => bench::run(&args, adapter, *output),
+        Command::Bench(BenchCommand::Steps(args)) => bench_steps::run(&args, adapter, *output),
+        Command::Bench(BenchCommand::Heads(args)) => bench_heads::run(&args, adapter, *output),
     }
 }
 
@@ -52,6 +56,16 @@ fn layers(args: &ConfigArgs) -> Result<Layers, Failure> {
     set_budget(&mut layers, args.memory_budget);
     assign(&mut layers, &args.overrides)?;
     Ok(layers)
+}
+
+/// Puts a head or learner into a configuration.
+fn set_method(layers: &mut Layers, method: Method) {
+    let key = if method.is_learner() { "learner.kind" } else { "head.kind" };
+    layers.set("--methods", key, Value::String(method.name().to_owned()));
+    if method.is_learner() {
+        // They take the whole support, whatever the configuration says of other methods.
+        layers.set("--methods", "gradient.estimator", Value::String("full".to_owned()));
+    }
 }
 
 /// The checked configuration, its warnings printed.

@@ -6,20 +6,34 @@ use serde::{Deserialize, Serialize};
 
 use super::validate::Checks;
 use super::{
-    BackboneKind, EstimatorKind, GradientConfig, HeadConfig, HeadKind, Metric, ModelConfig, NormKind, Problem,
-    SubsetKind,
+    BackboneKind, EstimatorKind, GradientConfig, HeadConfig, LearnerConfig, ModelConfig, NormKind, Problem, SubsetKind,
+    head,
 };
 
-/// A whole case.
+/// A whole case: a head with an estimator, or a learner that adapts the whole network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CaseConfig {
     /// The network and the shape of its images.
     pub model: CaseModel,
     /// The head.
-    pub head: HeadConfig,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<HeadConfig>,
     /// The estimator.
-    pub gradient: CaseGradient,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gradient: Option<CaseGradient>,
+    /// What replaces head and estimator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learner: Option<LearnerConfig>,
+}
+
+/// What a case solves its task with.
+#[derive(Clone, Copy, Debug)]
+pub enum CaseMethod<'c> {
+    /// A head on embeddings, and an estimator.
+    Head(&'c HeadConfig, &'c CaseGradient),
+    /// The whole network adapts.
+    Learner(&'c LearnerConfig),
 }
 
 /// The section `[model]` of a case.
@@ -90,8 +104,9 @@ impl CaseConfig {
                 image_size: 28,
                 in_channels: 1,
             },
-            head: HeadConfig { kind: HeadKind::Prototypes, metric: Metric::Euclidean, scale: Some(1.0) },
-            gradient: CaseGradient {
+            head: Some(HeadConfig::complete()),
+            learner: Some(LearnerConfig::complete()),
+            gradient: Some(CaseGradient {
                 estimator: EstimatorKind::Lite,
                 h: Some(4),
                 chunk: Some(4),
@@ -99,15 +114,16 @@ impl CaseConfig {
                 subset: SubsetKind::Task,
                 support_subset: Some(vec![0]),
                 query_batch: Some(4),
-            },
+            }),
         }
     }
 
-    /// H as given: the length of `support_subset`, else `h`.
-    pub fn h(&self) -> Option<u32> {
-        match &self.gradient.support_subset {
-            Some(subset) => Some(u32::try_from(subset.len()).unwrap_or(u32::MAX)),
-            None => self.gradient.h,
+    /// What the case is about; none where sections are missing, which [`CaseConfig::problems`] reports.
+    pub fn method(&self) -> Option<CaseMethod<'_>> {
+        match (&self.learner, &self.head, &self.gradient) {
+            (Some(learner), _, _) => Some(CaseMethod::Learner(learner)),
+            (None, Some(head), Some(gradient)) => Some(CaseMethod::Head(head, gradient)),
+            _ => None,
         }
     }
 
@@ -119,14 +135,32 @@ impl CaseConfig {
         }
         checks.image_size("model.image_size", self.model.image_size);
         checks.count("model.in_channels", self.model.in_channels.into(), 1, 64);
-        checks.head(&self.head);
-        checks.batch_norm_estimator(self.model.norm, self.gradient.estimator);
-        self.gradient_problems(&mut checks);
+        match (&self.learner, &self.head, &self.gradient) {
+            (Some(learner), None, None) => learner.check(&mut checks),
+            (Some(_), _, _) => checks.fail("learner", "replaces [head] and [gradient]; leave those sections out"),
+            (None, Some(head), Some(gradient)) => {
+                head::check(&mut checks, head);
+                checks.batch_norm_estimator(self.model.norm, gradient.estimator);
+                gradient.problems(&mut checks);
+            }
+            (None, None, _) => checks.fail("head", "is missing; a case needs [head] and [gradient], or [learner]"),
+            (None, _, None) => checks.fail("gradient", "is missing; a case needs [head] and [gradient], or [learner]"),
+        }
         checks.into_problems()
     }
+}
 
-    fn gradient_problems(&self, checks: &mut Checks) {
-        let gradient = &self.gradient;
+impl CaseGradient {
+    /// H as given: the length of `support_subset`, else `h`.
+    pub fn h(&self) -> Option<u32> {
+        match &self.support_subset {
+            Some(subset) => Some(u32::try_from(subset.len()).unwrap_or(u32::MAX)),
+            None => self.h,
+        }
+    }
+
+    fn problems(&self, checks: &mut Checks) {
+        let gradient = self;
         let draws = matches!(gradient.estimator, EstimatorKind::Lite | EstimatorKind::Subsampled);
         match (&gradient.support_subset, gradient.h) {
             (Some(_), _) if !draws => checks.fail(

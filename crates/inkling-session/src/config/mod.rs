@@ -5,8 +5,10 @@
 
 mod case;
 mod error;
+mod head;
 mod keys;
 mod layers;
+mod learner;
 mod output;
 mod training;
 mod validate;
@@ -16,10 +18,12 @@ use std::path::PathBuf;
 use inkling_data::{OpenOptions, Split};
 use serde::{Deserialize, Serialize};
 
-pub use case::{CaseConfig, CaseGradient, CaseModel};
+pub use case::{CaseConfig, CaseGradient, CaseMethod, CaseModel};
 pub use error::{ConfigError, Place, Problem};
+pub use head::{HeadConfig, HeadKind, Metric, StartKind};
 pub(crate) use keys::most_similar;
 pub use layers::Layers;
+pub use learner::{LearnerConfig, LearnerKind, RatesKind};
 pub use training::{Optimizer, Schedule, TrainingConfig};
 
 use crate::units::ByteSize;
@@ -37,6 +41,9 @@ pub struct RunConfig {
     pub model: ModelConfig,
     /// The head.
     pub head: HeadConfig,
+    /// A learner that adapts the whole network, in place of a head.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learner: Option<LearnerConfig>,
     /// The gradient estimator.
     pub gradient: GradientConfig,
     /// Steps, optimiser, schedule, checkpoints.
@@ -198,51 +205,6 @@ impl Default for ModelConfig {
     }
 }
 
-/// How a task is solved from its embeddings.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HeadKind {
-    /// Distance to the mean embedding of each class (Snell 2017).
-    #[default]
-    Prototypes,
-}
-
-/// How an embedding is compared with a prototype.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Metric {
-    /// The negative squared Euclidean distance.
-    #[default]
-    Euclidean,
-    /// The cosine, times a learned scale.
-    Cosine,
-}
-
-/// The section `[head]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct HeadConfig {
-    /// The head.
-    pub kind: HeadKind,
-    /// The metric of the prototypes.
-    pub metric: Metric,
-    /// What the metric is multiplied with (learned from this start for the cosine); the metric's
-    /// own default when absent, see [`HeadConfig::initial_scale`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub scale: Option<f32>,
-}
-
-impl HeadConfig {
-    /// The configured scale, else 1 for Euclidean distances and 10 for cosines, whose range of
-    /// two would otherwise keep a softmax almost flat.
-    pub fn initial_scale(&self) -> f32 {
-        self.scale.unwrap_or(match self.metric {
-            Metric::Euclidean => 1.0,
-            Metric::Cosine => 10.0,
-        })
-    }
-}
-
 /// How the rows dL/dE of the support become a gradient of the backbone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -256,6 +218,18 @@ pub enum EstimatorKind {
     Lite,
     /// Biased; a smaller task of H support images, stratified by class.
     Subsampled,
+}
+
+impl EstimatorKind {
+    /// The name as the configuration writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Chunked => "chunked",
+            Self::Lite => "lite",
+            Self::Subsampled => "subsampled",
+        }
+    }
 }
 
 /// When `lite` draws its subset.

@@ -2,8 +2,8 @@
 //! remedy; and the warnings about what is allowed but seldom meant.
 
 use super::{
-    EstimatorKind, EvaluationConfig, GradientConfig, HeadConfig, Metric, ModelConfig, NormKind, Problem, RunConfig,
-    Schedule, TaskConfig, TrainingConfig,
+    EstimatorKind, EvaluationConfig, GradientConfig, HeadConfig, LearnerConfig, ModelConfig, NormKind, Problem,
+    RunConfig, Schedule, TaskConfig, TrainingConfig, head, learner,
 };
 use crate::units::{ByteSize, TimeSpan};
 
@@ -38,6 +38,10 @@ impl Checks {
         self.0.push(Problem::new(key, format!("{key} {}", message.as_ref())));
     }
 
+    pub(super) fn push(&mut self, problem: Option<Problem>) {
+        self.0.extend(problem);
+    }
+
     pub(super) fn count(&mut self, key: &str, value: u64, least: u64, most: u64) {
         if value < least {
             self.fail(key, format!("is {value}; it must be at least {least}"));
@@ -57,7 +61,7 @@ impl Checks {
         self.number(key, value, "a finite number above zero", |v| v > 0.0);
     }
 
-    fn not_negative(&mut self, key: &str, value: f64) {
+    pub(super) fn not_negative(&mut self, key: &str, value: f64) {
         self.number(key, value, "a finite number, zero or above", |v| v >= 0.0);
     }
 
@@ -83,20 +87,6 @@ impl Checks {
 
     pub(super) fn image_size(&mut self, key: &str, size: u32) {
         self.count(key, size.into(), SMALLEST_CONV4_IMAGE.into(), MOST_PIXELS_PER_SIDE.into());
-    }
-
-    pub(super) fn head(&mut self, head: &HeadConfig) {
-        if let Some(scale) = head.scale {
-            self.positive("head.scale", scale.into());
-            if head.metric == Metric::Euclidean && scale != 1.0 {
-                self.fail(
-                    "head.scale",
-                    format!(
-                        "is {scale}, but distances are taken as they are; use head.metric = \"cosine\" or leave it out"
-                    ),
-                );
-            }
-        }
     }
 
     pub(super) fn batch_norm_estimator(&mut self, norm: NormKind, estimator: EstimatorKind) {
@@ -217,7 +207,8 @@ impl RunConfig {
         config.data.split_file = Some("splits.csv".into());
         config.data.mean = Some(vec![0.0]);
         config.data.std = Some(vec![1.0]);
-        config.head.scale = Some(1.0);
+        config.head = HeadConfig::complete();
+        config.learner = Some(LearnerConfig::complete());
         config.training.time_limit = Some(TimeSpan(std::time::Duration::from_secs(60)));
         config.memory.budget = Some(ByteSize(1));
         config
@@ -229,7 +220,11 @@ impl RunConfig {
         checks.data(self);
         checks.task(&self.task);
         checks.model(&self.model);
-        checks.head(&self.head);
+        head::check(&mut checks, &self.head);
+        if let Some(learner) = &self.learner {
+            learner.check(&mut checks);
+            checks.push(learner::estimator_problem(learner, &self.gradient));
+        }
         let ways = self.task.most_ways();
         // Variable episodes may be smaller than H: those are exact, and right to be.
         let support = (!self.task.variable).then(|| self.task.max_support_images());

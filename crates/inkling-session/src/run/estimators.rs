@@ -9,7 +9,7 @@ use super::memory::Planner;
 use super::model::{from_file, initial, learner_config, normalization, open_data, open_gpu, training_limits};
 use super::tasks::{PreparedTask, TaskSource, training_spec};
 use crate::config::{EstimatorKind, NormKind, RunConfig};
-use crate::report::EstimatorPoint;
+use crate::report::estimators::EstimatorPoint;
 use crate::tensor_file::TensorFile;
 
 /// H is measured at these many tenths of N.

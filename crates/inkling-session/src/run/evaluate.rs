@@ -6,11 +6,12 @@ use super::SessionError;
 use super::memory::Planner;
 use super::model::{
     classifier_config, evaluation_limits, from_file, initial, learner_config, normalization, open_data, open_gpu,
-    to_file,
+    stored_ways, to_file,
 };
 use super::tasks::{PreparedTask, TaskSource, evaluation_spec, split};
 use crate::config::{EvaluationConfig, RunConfig};
 use crate::events::{Evaluation, Event};
+use crate::statistics::mean_and_interval;
 use crate::tensor_file::TensorFile;
 
 /// Episodes between two reports of progress.
@@ -25,7 +26,7 @@ pub async fn evaluate(
     weights: &TensorFile,
     adapter: Option<String>,
     emit: &mut dyn FnMut(Event),
-) -> Result<Evaluation, SessionError> {
+) -> Result<Scores, SessionError> {
     let dataset = open_data(&config.data)?;
     let normalization = normalization(&config.data, dataset.as_ref())?.into();
     let source = TaskSource {
@@ -39,7 +40,9 @@ pub async fn evaluate(
     source.check()?;
     let shape = source.dataset.image_shape();
     let gpu = open_gpu(adapter, false).await?;
-    let model = Model::new(classifier_config((&config.model, &config.head, &config.gradient), shape), gpu.tier())?;
+    let ways = stored_ways(weights).unwrap_or(config.evaluation.ways);
+    let solver = (&config.head, config.learner.as_ref());
+    let model = Model::new(classifier_config((&config.model, &config.gradient), solver, (shape, ways)), gpu.tier())?;
     let weights = from_file(weights, &model)?;
     let limits = evaluation_limits(&config.evaluation);
     let purpose = Purpose::Evaluate;
@@ -49,13 +52,35 @@ pub async fn evaluate(
     score(&mut learner, &source, config.evaluation.episodes, emit).await
 }
 
-/// Mean and confidence interval over episodes 0, 1, … of a source.
+/// How a learner did on each of some episodes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scores {
+    /// The share of right queries of each episode.
+    pub accuracies: Vec<f64>,
+    /// The mean loss.
+    pub loss: f64,
+}
+
+impl Scores {
+    /// Mean and confidence interval.
+    pub fn evaluation(&self) -> Evaluation {
+        let (mean, interval) = mean_and_interval(&self.accuracies);
+        Evaluation {
+            episodes: self.accuracies.len() as u32,
+            loss: self.loss as f32,
+            accuracy: mean as f32,
+            interval: interval as f32,
+        }
+    }
+}
+
+/// Scores episodes 0, 1, … of a source.
 pub(super) async fn score(
     learner: &mut Learner,
     source: &TaskSource,
     episodes: u32,
     emit: &mut dyn FnMut(Event),
-) -> Result<Evaluation, SessionError> {
+) -> Result<Scores, SessionError> {
     let mut stream = source.stream(0);
     let mut accuracies = Vec::with_capacity(episodes as usize);
     let mut loss = 0.0;
@@ -75,17 +100,7 @@ pub(super) async fn score(
             emit(Event::Evaluating { done, episodes, accuracy: mean as f32 });
         }
     }
-    let (mean, interval) = mean_and_interval(&accuracies);
-    let loss = loss / f64::from(episodes.max(1));
-    Ok(Evaluation { episodes, loss: loss as f32, accuracy: mean as f32, interval: interval as f32 })
-}
-
-/// The mean, and 1.96·s/√n with the unbiased s.
-pub(super) fn mean_and_interval(values: &[f64]) -> (f64, f64) {
-    let count = values.len().max(1) as f64;
-    let mean = values.iter().sum::<f64>() / count;
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    (mean, 1.96 * (squares / (count - 1.0).max(1.0) / count).sqrt())
+    Ok(Scores { accuracies, loss: loss / f64::from(episodes.max(1)) })
 }
 
 /// The weights that a run of this configuration starts from.
@@ -106,18 +121,5 @@ pub(super) fn validation(config: &RunConfig) -> EvaluationConfig {
         split: crate::config::SplitName::Validation,
         episodes: config.training.validation_episodes,
         ..config.evaluation.clone()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_interval_is_that_of_the_mean() {
-        let (mean, interval) = mean_and_interval(&[0.0, 1.0, 0.0, 1.0]);
-        // s² = 1/3, so 1.96·√(1/12).
-        assert!((mean - 0.5).abs() < 1e-12 && (interval - 1.96 * (1.0_f64 / 12.0).sqrt()).abs() < 1e-12);
-        assert_eq!(mean_and_interval(&[0.25]), (0.25, 0.0));
     }
 }

@@ -2,11 +2,13 @@
 
 use inkling_data::Numbers;
 use inkling_gpu::Gpu;
-use inkling_meta::{GradientSettings, Images, Learner, LearnerConfig, Model, Purpose, Task, TaskLimits};
+use inkling_meta::{
+    Estimator, GradientSettings, Images, Learner, LearnerConfig, Model, Purpose, SubsetTime, Task, TaskLimits,
+};
 
 use super::SessionError;
-use super::model::{estimator, from_file, head, network, open_gpu, subset_time, to_file};
-use crate::config::CaseConfig;
+use super::model::{estimator, from_file, full_network, head, network, open_gpu, subset_time, to_file};
+use crate::config::{CaseConfig, CaseGradient, CaseMethod};
 use crate::tensor_file::{Tensor, TensorFile};
 
 /// `loss` [1] and one tensor per trainable parameter, under its name and shape.
@@ -37,25 +39,23 @@ pub async fn gradient_on(
     let ways = support_labels.iter().max().map_or(0, |&largest| largest.saturating_add(1));
     let limits =
         TaskLimits { tasks: 1, ways, support: support_labels.len() as u32, queries: query_labels.len() as u32 };
-    let settings = GradientSettings {
-        estimator: estimator(case.gradient.estimator),
-        h: case.h().unwrap_or(limits.support),
-        chunk: case.gradient.chunk.unwrap_or(limits.support).max(1),
-        subset: subset_time(case.gradient.subset),
-        query_batch: case.gradient.query_batch.unwrap_or(0),
-        support_subset: case.gradient.support_subset.clone(),
+    let method = case.method().ok_or_else(|| {
+        SessionError::Setting("the case has neither [head] with [gradient] nor [learner]; write one of them".to_owned())
+    })?;
+    let (kind, gradient, seed) = match method {
+        CaseMethod::Head(head_config, gradient) => {
+            (head(head_config, ways).into(), sampled(gradient, limits), gradient.seed)
+        }
+        CaseMethod::Learner(learner) => (full_network(learner, ways).into(), whole(limits), 0),
     };
-    let config = LearnerConfig {
-        network: network(&case.model.model(), case.model.in_channels, case.model.image_size),
-        kind: head(&case.head).into(),
-        gradient: settings,
-        source: None,
-    };
-    let model = Model::new(config, gpu.tier())?;
+    let network = network(&case.model.model(), case.model.in_channels, case.model.image_size);
+    let model = Model::new(LearnerConfig { network, kind, gradient, source: None }, gpu.tier())?;
     let mut weights = from_file(weights, &model)?;
-    // A case gives the head's scale; a file of weights may hold it too.
-    if weights.get("head.scale").is_none() && model.layout().entries().iter().any(|entry| entry.name == "head.scale") {
-        weights.insert("head.scale", vec![1], vec![case.head.initial_scale()]);
+    // The case gives the first values of the head's own parameters; a file of weights may hold them too.
+    for (name, tensor) in model.initial_weights(|| 0.0)?.iter().filter(|(name, _)| name.starts_with("head.")) {
+        if weights.get(name).is_none() {
+            weights.insert(name, tensor.shape.clone(), tensor.values.clone());
+        }
     }
     let mut learner = Learner::new(gpu, model, limits, Purpose::Gradient)?;
     learner.set_weights(&weights).await?;
@@ -67,11 +67,34 @@ pub async fn gradient_on(
         query: Images::Values(query),
         query_labels: &query_labels,
     };
-    learner.accumulate(&task, &mut Numbers::new(b"subset__", case.gradient.seed, 0, 0)).await?;
+    learner.accumulate(&task, &mut Numbers::new(b"subset__", seed, 0, 0)).await?;
     let loss = learner.outcomes().await?.first().map_or(f64::NAN, |outcome| outcome.loss);
     let mut file = to_file(&learner.gradient().await?, None)?;
     file.tensors.extend(Tensor::f32(vec![1], vec![loss as f32]).map(|loss| ("loss".to_owned(), loss)));
     Ok(file)
+}
+
+fn sampled(gradient: &CaseGradient, limits: TaskLimits) -> GradientSettings {
+    GradientSettings {
+        estimator: estimator(gradient.estimator),
+        h: gradient.h().unwrap_or(limits.support),
+        chunk: gradient.chunk.unwrap_or(limits.support).max(1),
+        subset: subset_time(gradient.subset),
+        query_batch: gradient.query_batch.unwrap_or(0),
+        support_subset: gradient.support_subset.clone(),
+    }
+}
+
+/// The whole support at once.
+fn whole(limits: TaskLimits) -> GradientSettings {
+    GradientSettings {
+        estimator: Estimator::Full,
+        h: limits.support,
+        chunk: limits.support.max(1),
+        subset: SubsetTime::Task,
+        query_batch: 0,
+        support_subset: None,
+    }
 }
 
 /// The images and labels of one half of the episode.

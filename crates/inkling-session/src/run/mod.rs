@@ -3,20 +3,29 @@
 
 mod adapt;
 mod bench;
+mod bench_heads;
+mod bench_steps;
 mod error;
 mod estimators;
 mod evaluate;
 mod gradient;
 mod memory;
+mod memory_report;
+mod methods;
 mod model;
 mod tasks;
 mod train;
+mod trial;
 
 pub use adapt::{AdaptTask, adapt};
 pub use bench::{Conv4Bench, Conv4BenchResult, bench_conv4};
+pub use bench_heads::{HeadBenchResult, bench_heads};
+pub use bench_steps::{StepBenchResult, bench_steps};
 pub use error::SessionError;
 pub use estimators::estimators;
-pub use evaluate::{evaluate, initial_weights};
+pub use evaluate::{Scores, evaluate, initial_weights};
 pub use gradient::{gradient, gradient_on};
 pub use memory::{MemoryPlan, memory_plans};
+pub use memory_report::{MemoryAxes, memory_report};
+pub use methods::{Budget, methods_report};
 pub use train::{Control, Target, train};

@@ -3,17 +3,23 @@
 use inkling_data::{Dataset, ImageShape, Normalization, Numbers, OpenOptions};
 use inkling_gpu::{Gpu, GpuOptions};
 use inkling_meta::{
-    Estimator, GradientSettings, HeadSettings, LearnerConfig, Metric, Model, Optimizer, Purpose, SubsetTime, TaskLimits,
+    Estimator, FullNetworkKind, FullNetworkSettings, GradientSettings, HeadSettings, Implicit, ImplicitSettings,
+    InnerRates, LearnerConfig, LearnerKind, LinearSettings, LinearStart, LowerGradient, Metric, Model, NeumannSettings,
+    Optimizer, Purpose, RidgeSettings, SubsetTime, TaskLimits,
 };
 use inkling_nn::{Conv4Config, Norm, Weights};
 
 use super::SessionError;
 use crate::config::{
-    DataConfig, EstimatorKind, EvaluationConfig, GradientConfig, HeadConfig, HeadKind, Metric as MetricName,
-    ModelConfig, NormKind, Optimizer as OptimizerName, RunConfig, SubsetKind, TaskConfig, TrainingConfig,
+    DataConfig, EstimatorKind, EvaluationConfig, GradientConfig, HeadConfig, HeadKind, LearnerConfig as LearnerSection,
+    LearnerKind as LearnerName, Metric as MetricName, ModelConfig, NormKind, Optimizer as OptimizerName, RatesKind,
+    RunConfig, StartKind, SubsetKind, TaskConfig, TrainingConfig,
 };
 use crate::model_card::ModelCard;
 use crate::tensor_file::{Tensor, TensorFile};
+
+/// Steps of conjugate gradient that estimate the largest eigenvalue for a Neumann series.
+const NEUMANN_ESTIMATE_STEPS: u32 = 10;
 
 /// Queries per class that variable episodes have at most (Triantafillou et al. 2020).
 const VARIABLE_QUERIES: u32 = 10;
@@ -59,13 +65,73 @@ pub(super) fn network(model: &ModelConfig, in_channels: u32, image_size: u32) ->
     Conv4Config { channels: model.channels, in_channels, image_size, norm }
 }
 
-pub(super) fn head(head: &HeadConfig) -> HeadSettings {
-    let metric = match head.metric {
-        MetricName::Euclidean => Metric::Euclidean,
-        MetricName::Cosine => Metric::Cosine,
+/// The configured head, for tasks of up to `ways` classes.
+pub(super) fn head(head: &HeadConfig, ways: u32) -> HeadSettings {
+    let gradient = match head.kind {
+        HeadKind::Prototypes => {
+            let metric = match head.metric {
+                MetricName::Euclidean => Metric::Euclidean,
+                MetricName::Cosine => Metric::Cosine,
+            };
+            return HeadSettings::Prototypes { metric, scale: head.scale() };
+        }
+        HeadKind::Ridge => {
+            return HeadSettings::Ridge(RidgeSettings { lambda: head.lambda(), scale: head.scale() });
+        }
+        HeadKind::Implicit => LowerGradient::Implicit(ImplicitSettings {
+            cg_steps: head.cg_steps(),
+            cg_tolerance: head.cg_tolerance(),
+            damping: head.damping(),
+            preconditioned: head.preconditioned.unwrap_or(false),
+        }),
+        HeadKind::Unrolled => LowerGradient::Unrolled,
+        HeadKind::Neumann => {
+            let (terms, eta) = (head.terms(), head.eta());
+            LowerGradient::Neumann(NeumannSettings { terms, eta, estimate_steps: NEUMANN_ESTIMATE_STEPS })
+        }
     };
-    match head.kind {
-        HeadKind::Prototypes => HeadSettings::Prototypes { metric, scale: head.initial_scale() },
+    let start = head.start.unwrap_or_default();
+    HeadSettings::Linear(LinearSettings {
+        inner_steps: head.inner_steps(),
+        inner_learning_rate: head.inner_lr(),
+        ridge: head.ridge(),
+        proximal: start == StartKind::Proximal,
+        start: if start == StartKind::Zero { LinearStart::Zero } else { LinearStart::Learned { ways } },
+        gradient,
+    })
+}
+
+/// The configured learner, for tasks of `ways` classes.
+pub(super) fn full_network(learner: &LearnerSection, ways: u32) -> FullNetworkSettings {
+    let kind = match learner.kind {
+        LearnerName::Maml => FullNetworkKind::Maml,
+        LearnerName::Fomaml => FullNetworkKind::Fomaml,
+        LearnerName::Reptile => FullNetworkKind::Reptile,
+        LearnerName::Imaml => FullNetworkKind::Imaml(Implicit {
+            prox: learner.prox(),
+            cg_steps: learner.cg_steps(),
+            cg_tolerance: learner.cg_tolerance(),
+            damping: learner.damping.unwrap_or(0.0),
+        }),
+    };
+    FullNetworkSettings {
+        kind,
+        ways,
+        inner_steps: learner.inner_steps(),
+        inner_learning_rate: learner.inner_lr(),
+        rates: match learner.rates.unwrap_or_default() {
+            RatesKind::Fixed => InnerRates::Fixed,
+            RatesKind::PerLayer => InnerRates::PerLayer,
+            RatesKind::PerParameter => InnerRates::PerParameter,
+        },
+    }
+}
+
+/// What adapts to a task: the learner where there is one, else the head.
+pub(super) fn kind((head_config, learner): (&HeadConfig, Option<&LearnerSection>), ways: u32) -> LearnerKind {
+    match learner {
+        Some(learner) => full_network(learner, ways).into(),
+        None => head(head_config, ways).into(),
     }
 }
 
@@ -106,7 +172,7 @@ pub(super) fn learner_config(config: &RunConfig, shape: ImageShape) -> Result<Le
     }
     Ok(LearnerConfig {
         network: network(&config.model, shape.channels, shape.height),
-        kind: head(&config.head).into(),
+        kind: kind((&config.head, config.learner.as_ref()), config.task.most_ways()),
         gradient: gradient_settings(&config.gradient),
         source: Some(shape),
     })
@@ -114,17 +180,24 @@ pub(super) fn learner_config(config: &RunConfig, shape: ImageShape) -> Result<Le
 
 /// A learner that only classifies: nothing of an estimator matters but the sizes of its passes.
 pub(super) fn classifier_config(
-    (model, head_config, gradient): (&ModelConfig, &HeadConfig, &GradientConfig),
-    shape: ImageShape,
+    (model, gradient): (&ModelConfig, &GradientConfig),
+    (head_config, learner): (&HeadConfig, Option<&LearnerSection>),
+    (shape, ways): (ImageShape, u32),
 ) -> LearnerConfig {
     // Batch statistics go with `full` alone, which is no restriction where nothing is kept.
     let estimator = if model.norm == NormKind::Batch { Estimator::Full } else { Estimator::Chunked };
     LearnerConfig {
         network: network(model, shape.channels, shape.height),
-        kind: head(head_config).into(),
+        kind: kind((head_config, learner), ways),
         gradient: GradientSettings { estimator, ..gradient_settings(gradient) },
         source: Some(shape),
     }
+}
+
+/// The classes that stored weights are made for, where they depend on it.
+pub(super) fn stored_ways(file: &TensorFile) -> Option<u32> {
+    let shape = |name| file.tensors.get(name).and_then(|tensor| tensor.shape().first().copied());
+    shape("classifier.weight").or_else(|| shape("head.weight")).and_then(|ways| u32::try_from(ways).ok())
 }
 
 /// Room for the largest training task.

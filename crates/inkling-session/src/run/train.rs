@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use inkling_data::{Numbers, Split};
 use inkling_gpu::Gpu;
-use inkling_meta::{Learner, Model, Outcome};
+use inkling_meta::solve::SolveReport;
+use inkling_meta::{Learner, Model, Outcome, TaskStatus};
 use inkling_platform::{Stopwatch, unix_seconds};
 
 use super::SessionError;
@@ -15,7 +16,7 @@ use super::tasks::{PreparedTask, TaskSource, TaskStream, augmentation, evaluatio
 use crate::checkpoint::{BestValidation, Checkpoint, CheckpointState, RandomState};
 use crate::config::{RunConfig, Schedule, TrainingConfig};
 use crate::error::RunError;
-use crate::events::{Ending, Evaluation, Event, StepMetrics};
+use crate::events::{Ending, Evaluation, Event, SolveMetrics, StepMetrics};
 use crate::metrics::{MetricsRow, TimingRow};
 use crate::model_card::ModelCard;
 use crate::run_folder::RunFolder;
@@ -104,7 +105,7 @@ impl<'c> Run<'c> {
         emit(Event::Planned { bytes: planned.total(), by_category: by_category(&planned) });
         let card = ModelCard::new(
             config.model.clone(),
-            config.head.clone(),
+            (config.head.clone(), config.learner.clone()),
             [shape.channels, shape.height, shape.width],
             normalization.mean.clone(),
             normalization.std.clone(),
@@ -207,6 +208,8 @@ impl<'c> Run<'c> {
         let training = &self.config.training;
         let step = self.state.step + 1;
         let tasks = training.tasks_per_step.max(1);
+        let first_order = self.config.learner.as_ref().and_then(|learner| learner.first_order_steps).unwrap_or(0);
+        self.learner.set_first_order(step <= first_order);
         let mut left = tasks;
         while left > 0 {
             let count = left.min(training.pass_tasks());
@@ -221,7 +224,16 @@ impl<'c> Run<'c> {
         }
         let learning_rate = learning_rate(training, step);
         let clip_norm = training.clip_norm as f32;
+        let heads = self.learner.head_reports().await?;
+        let solves = match heads.is_empty() {
+            true => self.learner.solve_reports().await?,
+            false => heads.iter().filter_map(|head| head.solve.clone()).collect(),
+        };
         let (outcomes, norm) = self.learner.update(step, learning_rate as f32, clip_norm).await?;
+        let failed = outcomes.iter().filter(|outcome| outcome.status != TaskStatus::Solved).count()
+            + heads.iter().filter(|head| head.failed).count();
+        let can_fail = !heads.is_empty() || self.config.learner.is_some();
+        let solve = can_fail.then(|| solve_metrics(failed, &solves));
         let mean = |value: fn(&Outcome) -> f64| outcomes.iter().map(value).sum::<f64>() / f64::from(tasks);
         let (loss, accuracy) = (mean(|outcome| outcome.loss), mean(|outcome| outcome.accuracy));
         for (value, what) in [(loss as f32, "the loss"), (norm, "the gradient")] {
@@ -243,12 +255,13 @@ impl<'c> Run<'c> {
             episodes_per_second: speed.episodes_per_second,
             bytes_in_use: ledger.live().total(),
             bytes_peak: ledger.peak().total(),
+            solve,
         })
     }
 
     async fn validate(&mut self, emit: &mut dyn FnMut(Event)) -> Result<Evaluation, SessionError> {
         let episodes = self.config.training.validation_episodes;
-        score(&mut self.learner, &self.validation, episodes, emit).await
+        Ok(score(&mut self.learner, &self.validation, episodes, emit).await?.evaluation())
     }
 
     fn log(
@@ -264,6 +277,10 @@ impl<'c> Run<'c> {
             accuracy: metrics.accuracy,
             learning_rate: metrics.learning_rate,
             gradient_norm: metrics.gradient_norm,
+            failed_tasks: metrics.solve.as_ref().map(|solve| solve.failed_tasks),
+            solve_iterations: metrics.solve.as_ref().and_then(|solve| solve.iterations),
+            condition: metrics.solve.as_ref().and_then(|solve| solve.condition),
+            solve_residuals: metrics.solve.as_ref().filter(|solve| !solve.residuals.is_empty()).map(residuals),
             validation_loss: evaluation.map(|evaluation| evaluation.loss),
             validation_accuracy: evaluation.map(|evaluation| evaluation.accuracy),
             validation_interval: evaluation.map(|evaluation| evaluation.interval),
@@ -296,6 +313,28 @@ impl<'c> Run<'c> {
         let path = self.folder.write_checkpoint(&Checkpoint { state: self.state.clone(), weights, optimizer })?;
         self.folder.write_curves()?;
         Ok(path)
+    }
+}
+
+/// The residual history as one field of the log.
+fn residuals(solve: &SolveMetrics) -> String {
+    solve.residuals.iter().map(|residual| format!("{residual:.3e}")).collect::<Vec<_>>().join(" ")
+}
+
+/// What the solves of a step's tasks say together.
+fn solve_metrics(failed_tasks: usize, solves: &[SolveReport]) -> SolveMetrics {
+    let longest = solves.iter().map(|solve| solve.relative_residuals.len()).max().unwrap_or(0);
+    let mean_at = |index: usize| {
+        let there: Vec<f32> = solves.iter().filter_map(|solve| solve.relative_residuals.get(index).copied()).collect();
+        there.iter().sum::<f32>() / there.len().max(1) as f32
+    };
+    let iterations = solves.iter().map(|solve| solve.iterations as f32).sum::<f32>() / solves.len().max(1) as f32;
+    let conditions = solves.iter().filter_map(|solve| solve.spectrum).map(|spectrum| spectrum.condition() as f32);
+    SolveMetrics {
+        failed_tasks: failed_tasks as u32,
+        iterations: (!solves.is_empty()).then_some(iterations),
+        residuals: (0..longest).map(mean_at).collect(),
+        condition: conditions.reduce(f32::max),
     }
 }
 

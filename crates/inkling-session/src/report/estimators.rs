@@ -6,7 +6,6 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::atomic::write_atomically;
 use crate::config::EstimatorKind;
 use crate::error::RunError;
 use crate::plot::{Plot, PlotError, Scale, Series, render};
@@ -38,15 +37,6 @@ impl EstimatorPoint {
     pub fn share(&self) -> f64 {
         f64::from(self.h) / f64::from(self.support.max(1))
     }
-
-    fn name(&self) -> &'static str {
-        match self.estimator {
-            EstimatorKind::Full => "full",
-            EstimatorKind::Chunked => "chunked",
-            EstimatorKind::Lite => "lite",
-            EstimatorKind::Subsampled => "subsampled",
-        }
-    }
 }
 
 /// The points as a table, in the order given.
@@ -59,7 +49,7 @@ pub fn table(points: &[EstimatorPoint]) -> Table {
             "-".to_owned()
         };
         table.row([
-            point.name().to_owned(),
+            point.estimator.name().to_owned(),
             point.h.to_string(),
             point.support.to_string(),
             format!("{:.2}", point.share()),
@@ -71,19 +61,6 @@ pub fn table(points: &[EstimatorPoint]) -> Table {
         ]);
     }
     table
-}
-
-/// The points as CSV with every digit.
-///
-/// # Errors
-/// With the serialiser's message.
-pub fn csv(points: &[EstimatorPoint]) -> Result<String, String> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    for point in points {
-        writer.serialize(point).map_err(|error| error.to_string())?;
-    }
-    let bytes = writer.into_inner().map_err(|error| error.to_string())?;
-    String::from_utf8(bytes).map_err(|error| error.to_string())
 }
 
 /// Two panels over H/N: the bias with the band that sampling alone explains (two standard
@@ -107,7 +84,7 @@ pub fn svg(points: &[EstimatorPoint]) -> Result<String, PlotError> {
                 });
             }
             series.push(Series {
-                name: Some(first.name().to_owned()),
+                name: Some(first.estimator.name().to_owned()),
                 points: mine.iter().map(|p| (p.share(), y(p))).collect(),
                 color,
                 markers: true,
@@ -134,12 +111,7 @@ pub fn svg(points: &[EstimatorPoint]) -> Result<String, PlotError> {
 /// # Errors
 /// When a file cannot be written.
 pub fn write(folder: &Path, points: &[EstimatorPoint]) -> Result<(), RunError> {
-    std::fs::create_dir_all(folder).map_err(RunError::io("create", folder))?;
-    let (csv_path, svg_path) = (folder.join("estimators.csv"), folder.join("estimators.svg"));
-    let csv = csv(points).map_err(|reason| RunError::corrupt(&csv_path, reason))?;
-    let svg = svg(points).map_err(|error| RunError::corrupt(&svg_path, error))?;
-    write_atomically(&csv_path, csv.as_bytes())?;
-    write_atomically(&svg_path, svg.as_bytes())
+    super::write(folder, "estimators", points, svg(points))
 }
 
 #[cfg(test)]

@@ -1,0 +1,149 @@
+//! Bilevel learners on a device: heads and full-network learners through training, evaluation,
+//! reports and benches, and what becomes of tasks that cannot be solved.
+// The lint's exception for tests does not reach their helper functions.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::path::Path;
+
+use common::{done, json_lines, last_cell, newest_weights, refused, train, two_classes, workplace};
+use inkling_session::tensor_file::TensorFile;
+
+const HEADS: [&str; 4] = ["implicit", "unrolled", "neumann", "ridge"];
+const LEARNERS: [&str; 4] = ["maml", "fomaml", "reptile", "imaml"];
+
+fn finite(folder: &Path) {
+    let weights = TensorFile::read(&newest_weights(folder)).unwrap();
+    for (name, tensor) in &weights.tensors {
+        let values = tensor.as_f32().unwrap_or_default();
+        assert!(values.iter().all(|value| value.is_finite()), "{name} of {}", folder.display());
+    }
+}
+
+#[test]
+fn every_head_trains_evaluates_and_adapts() {
+    let place = workplace();
+    let folder = place.path();
+    two_classes(&folder.join("support"), 3);
+    for head in HEADS {
+        let kind = format!("head.kind={head}");
+        let steps = ["--set", "training.steps=4", "--set", "training.tasks_per_step=2"];
+        train(folder, head, &[&["--set", &kind, "--set", "training.tasks_per_pass=0"], &steps[..]].concat());
+        finite(&folder.join(head));
+        let result = json_lines(&done(folder, &["eval", "--run", head, "--json"])).pop().unwrap();
+        assert!(result["loss"].as_f64().unwrap().is_finite(), "{head}");
+        assert_eq!(last_cell(&folder.join(head).join("metrics.csv"), "failed_tasks"), "0", "{head}");
+        let weights = newest_weights(&folder.join(head));
+        let model = weights.to_str().unwrap();
+        let rows = json_lines(&done(
+            folder,
+            &["adapt", "--model", model, "--support", "support", "--query", "support/disc", "--json"],
+        ));
+        assert_eq!(rows.len(), 3, "{head}");
+    }
+    let log = folder.join("implicit/metrics.csv");
+    assert!(last_cell(&log, "solve_iterations").parse::<f32>().unwrap() > 0.0);
+    assert!(last_cell(&log, "condition").parse::<f32>().unwrap() >= 1.0);
+    let residuals = last_cell(&log, "solve_residuals");
+    let first = residuals.split(' ').next().unwrap();
+    assert_eq!(first.parse::<f32>().unwrap(), 1.0, "{residuals}");
+}
+
+#[test]
+fn every_learner_of_the_whole_network_trains_and_evaluates() {
+    let place = workplace();
+    let folder = place.path();
+    for learner in LEARNERS {
+        let kind = format!("learner.kind={learner}");
+        let sets = ["--set", &kind, "--set", "gradient.estimator=chunked", "--set", "learner.inner_steps=2"];
+        train(folder, learner, &[&sets[..], &["--set", "training.steps=3"]].concat());
+        finite(&folder.join(learner));
+        let result = json_lines(&done(folder, &["eval", "--run", learner, "--json"])).pop().unwrap();
+        assert!(result["loss"].as_f64().unwrap().is_finite(), "{learner}");
+    }
+}
+
+#[test]
+fn estimators_that_bias_the_inner_steps_are_refused_with_the_reason() {
+    let place = workplace();
+    for estimator in ["lite", "subsampled"] {
+        let set = format!("gradient.estimator={estimator}");
+        let sets = ["--set", "learner.kind=maml", "--set", &set];
+        let text = refused(place.path(), &[&["train", "--config", "tiny.toml", "--out", "run"], &sets[..]].concat(), 2);
+        assert!(text.contains("the whole support") && text.contains("chunked"), "{text}");
+    }
+}
+
+/// Inner steps that leave the finite numbers are counted, and reach neither gradient nor checkpoint.
+#[test]
+fn diverging_inner_steps_are_reported_and_leave_the_weights_alone() {
+    let place = workplace();
+    let folder = place.path();
+    for (run, sets) in [
+        ("head", ["head.kind=implicit", "head.inner_lr=1e30", "gradient.estimator=chunked"]),
+        ("learner", ["learner.kind=fomaml", "learner.inner_lr=1e30", "gradient.estimator=chunked"]),
+    ] {
+        let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
+        train(folder, run, &[&sets[..], &["--set", "training.steps=2", "--set", "training.validate_every=0"]].concat());
+        assert_eq!(last_cell(&folder.join(run).join("metrics.csv"), "failed_tasks"), "1", "{run}");
+        finite(&folder.join(run));
+    }
+}
+
+#[test]
+fn memory_does_not_grow_with_the_inner_steps_of_implicit_methods() {
+    let place = workplace();
+    let folder = place.path();
+    let methods = ["--methods", "implicit,unrolled,maml,imaml", "--inner-steps", "1,6", "--support", "6,12"];
+    let report = ["report", "memory", "--config", "tiny.toml", "--out", "memory", "--json"];
+    let rows = json_lines(&done(folder, &[&report[..], &methods].concat()));
+    let peak = |method: &str, steps: i64| {
+        let row = rows.iter().find(|row| row["over"] == "K" && row["method"] == method && row["value"] == steps);
+        row.unwrap()["measured bytes"].as_i64().unwrap()
+    };
+    for method in ["implicit", "imaml"] {
+        assert_eq!(peak(method, 1), peak(method, 6), "{method}");
+    }
+    for method in ["unrolled", "maml"] {
+        assert!(peak(method, 6) > peak(method, 1), "{method}");
+    }
+    for row in rows.iter().filter(|row| row["measured bytes"] != "by plan only") {
+        assert_eq!(row["planned bytes"], row["measured bytes"], "{row}");
+    }
+    for file in ["memory.csv", "memory.svg"] {
+        assert!(folder.join("memory").join(file).is_file(), "{file}");
+    }
+}
+
+#[test]
+fn methods_are_compared_on_the_same_episodes() {
+    let place = workplace();
+    let folder = place.path();
+    let text = std::fs::read_to_string(folder.join("tiny.toml")).unwrap();
+    std::fs::write(folder.join("implicit.toml"), format!("{text}\n[head]\nkind = \"implicit\"\n")).unwrap();
+    let sets = ["--set", "evaluation.episodes=6", "--set", "training.validation_episodes=4"];
+    let report = ["report", "methods", "--methods", "tiny.toml,implicit.toml", "--time", "300ms", "--out", "methods"];
+    let rows = json_lines(&done(folder, &[&report[..], &sets, &["--json"]].concat()));
+    let methods: Vec<&str> = rows.iter().filter_map(|row| row["method"].as_str()).collect();
+    assert_eq!(methods, ["tiny", "implicit"]);
+    for file in ["methods.csv", "curves.csv", "curves.svg", "runs/implicit-0/metrics.csv"] {
+        assert!(folder.join("methods").join(file).is_file(), "{file}");
+    }
+}
+
+#[test]
+fn benches_count_the_launches_of_tasks_side_by_side() {
+    let place = workplace();
+    let folder = place.path();
+    let heads = ["bench", "heads", "--methods", "prototypes,implicit", "--tasks", "3", "--dimension", "8"];
+    for row in json_lines(&done(folder, &[&heads[..], &["--repeats", "1", "--json"]].concat())) {
+        let count = |name: &str| row[name].as_i64().unwrap();
+        assert_eq!(3 * count("dispatches together"), count("one by one"), "{row}");
+    }
+    let steps = ["bench", "steps", "--config", "tiny.toml", "--methods", "implicit", "--tasks", "1,4"];
+    let whole = ["--set", "gradient.estimator=full", "--set", "gradient.query_batch=0"];
+    let rows = json_lines(&done(folder, &[&steps[..], &whole, &["--repeats", "1", "--json"]].concat()));
+    let dispatches: Vec<i64> = rows.iter().map(|row| row["dispatches"].as_i64().unwrap()).collect();
+    assert!(10 * dispatches[1] <= 12 * dispatches[0], "{dispatches:?}");
+}
