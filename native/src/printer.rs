@@ -184,8 +184,12 @@ fn step_text(step: &StepMetrics, planned: u64) -> String {
     } else {
         ByteSize(step.bytes_in_use).rounded()
     };
+    let failed = match step.solve.as_ref().map_or(0, |solve| solve.failed_tasks) {
+        0 => String::new(),
+        tasks => format!("  {tasks} tasks diverged"),
+    };
     format!(
-        "loss {:.3}  accuracy {:.1} %  {:.1} episodes/s  {bytes}",
+        "loss {:.3}  accuracy {:.1} %{failed}  {:.1} episodes/s  {bytes}",
         step.loss,
         step.accuracy * 100.0,
         step.episodes_per_second

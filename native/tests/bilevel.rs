@@ -75,19 +75,22 @@ fn estimators_that_bias_the_inner_steps_are_refused_with_the_reason() {
     }
 }
 
-/// Inner steps that leave the finite numbers are counted, and reach neither gradient nor checkpoint.
+/// Inner steps that leave the finite numbers in every task end the run and reach no checkpoint.
 #[test]
-fn diverging_inner_steps_are_reported_and_leave_the_weights_alone() {
+fn diverging_inner_steps_are_an_error_that_names_their_rate() {
     let place = workplace();
     let folder = place.path();
     for (run, sets) in [
-        ("head", ["head.kind=implicit", "head.inner_lr=1e30", "gradient.estimator=chunked"]),
-        ("learner", ["learner.kind=fomaml", "learner.inner_lr=1e30", "gradient.estimator=chunked"]),
+        ("head", ["head.kind=implicit", "head.inner_lr=1e20", "head.ridge=1e-20"]),
+        ("learner", ["learner.kind=fomaml", "learner.inner_lr=1e20", "gradient.estimator=chunked"]),
+        ("second", ["learner.kind=maml", "learner.inner_lr=1e20", "gradient.estimator=full"]),
     ] {
         let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
-        train(folder, run, &[&sets[..], &["--set", "training.steps=2", "--set", "training.validate_every=0"]].concat());
-        assert_eq!(last_cell(&folder.join(run).join("metrics.csv"), "failed_tasks"), "1", "{run}");
-        finite(&folder.join(run));
+        let train = ["train", "--config", "tiny.toml", "--out", run, "--set", "training.checkpoint_every=1"];
+        let text = refused(folder, &[&train[..], &sets].concat(), 1);
+        assert!(text.contains("inner_lr") && text.contains("all 1 tasks"), "{text}");
+        let checkpoints = folder.join(run).join("checkpoints");
+        assert!(!checkpoints.exists() || std::fs::read_dir(checkpoints).unwrap().next().is_none(), "{run}");
     }
 }
 

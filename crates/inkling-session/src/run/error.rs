@@ -36,6 +36,17 @@ pub enum SessionError {
         /// The loss, the gradient or a weight.
         what: &'static str,
     },
+    /// Inner steps that leave the finite numbers in every task.
+    #[error(
+        "training diverged at step {step}: the inner steps of all {tasks} tasks leave the finite numbers; earlier \
+         checkpoints are untouched. Start a new run with a lower head.inner_lr, or learner.inner_lr"
+    )]
+    InnerLoop {
+        /// The step.
+        step: u64,
+        /// Its tasks.
+        tasks: u32,
+    },
     /// A memory budget that the plan exceeds.
     #[error("{0}")]
     Budget(String),
@@ -70,7 +81,7 @@ impl SessionError {
 
     /// Whether the run would fail again where it failed.
     pub fn is_final(&self) -> bool {
-        matches!(self, Self::Diverged { .. } | Self::Fault(_))
+        matches!(self, Self::Diverged { .. } | Self::InnerLoop { .. } | Self::Fault(_))
     }
 
     /// Whether the weights that were given are at fault; the message does not name their file.

@@ -210,6 +210,7 @@ impl<'c> Run<'c> {
         let tasks = training.tasks_per_step.max(1);
         let first_order = self.config.learner.as_ref().and_then(|learner| learner.first_order_steps).unwrap_or(0);
         self.learner.set_first_order(step <= first_order);
+        let (mut heads, mut solves) = (Vec::new(), Vec::new());
         let mut left = tasks;
         while left > 0 {
             let count = left.min(training.pass_tasks());
@@ -219,22 +220,31 @@ impl<'c> Run<'c> {
             let draw = |episode| Numbers::new(b"subset__", training.seed, 0, episode);
             let mut numbers: Vec<_> = (first..first + u64::from(count)).map(draw).collect();
             self.learner.accumulate_pass(&pass, &mut numbers).await?;
+            // A head reports on its last pass alone.
+            let reports = self.learner.head_reports().await?;
+            solves.extend(match reports.is_empty() {
+                true => self.learner.solve_reports().await?,
+                false => reports.iter().filter_map(|head| head.solve.clone()).collect(),
+            });
+            heads.extend(reports);
             self.state.episodes += u64::from(count);
             left -= count;
         }
         let learning_rate = learning_rate(training, step);
         let clip_norm = training.clip_norm as f32;
-        let heads = self.learner.head_reports().await?;
-        let solves = match heads.is_empty() {
-            true => self.learner.solve_reports().await?,
-            false => heads.iter().filter_map(|head| head.solve.clone()).collect(),
-        };
         let (outcomes, norm) = self.learner.update(step, learning_rate as f32, clip_norm).await?;
         let failed = outcomes.iter().filter(|outcome| outcome.status != TaskStatus::Solved).count()
             + heads.iter().filter(|head| head.failed).count();
         let can_fail = !heads.is_empty() || self.config.learner.is_some();
         let solve = can_fail.then(|| solve_metrics(failed, &solves));
-        let mean = |value: fn(&Outcome) -> f64| outcomes.iter().map(value).sum::<f64>() / f64::from(tasks);
+        if failed == outcomes.len() {
+            return Err(SessionError::InnerLoop { step, tasks });
+        }
+        // A task that failed has neither loss nor gradient.
+        let solved: Vec<_> = outcomes.iter().filter(|outcome| outcome.status == TaskStatus::Solved).collect();
+        let mean = |value: fn(&Outcome) -> f64| {
+            solved.iter().map(|outcome| value(outcome)).sum::<f64>() / solved.len().max(1) as f64
+        };
         let (loss, accuracy) = (mean(|outcome| outcome.loss), mean(|outcome| outcome.accuracy));
         for (value, what) in [(loss as f32, "the loss"), (norm, "the gradient")] {
             if !value.is_finite() {
