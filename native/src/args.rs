@@ -70,7 +70,8 @@ pub struct ConfigArgs {
     /// Start from a preset: glyphs-protonet-lite or omniglot-protonet-lite
     #[arg(long, value_name = "NAME")]
     pub preset: Option<String>,
-    /// The data set: glyphs, scenes, omniglot:PATH or folder:PATH
+    /// The data set: glyphs, scenes, omniglot:PATH, cifar-fs:PATH, folder:PATH, … (see `inkling data
+    /// list`)
     #[arg(long, value_name = "SPEC")]
     pub data: Option<String>,
     /// Seed weights, episodes and subsets
@@ -299,12 +300,14 @@ pub enum DataCommand {
 /// How a data set is opened.
 #[derive(Clone, Debug, Args)]
 pub struct DataOpenArgs {
-    /// The data set: glyphs, scenes, omniglot:PATH or folder:PATH
+    /// The data set: glyphs, scenes, omniglot:PATH, cifar-fs:PATH, folder:PATH, … (`inkling data
+    /// list` says what each PATH is)
     pub spec: String,
     /// Height and width of the images in pixels
     #[arg(long, value_name = "PIXELS")]
     pub image_size: Option<u32>,
-    /// The file that assigns classes to splits
+    /// A TOML or JSON file that lists the class names of train, validation and test; takes the
+    /// place of the published or drawn split (omniglot and the built-in sets have no use for it)
     #[arg(long, value_name = "FILE")]
     pub split_file: Option<PathBuf>,
     /// Seed of generated data and of automatic splits

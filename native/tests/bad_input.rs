@@ -39,7 +39,7 @@ fn settings_that_cannot_be_name_their_key() {
         ("task.ways=1", "must be at least 2"),
         ("data.image_size=8", "must be at least 16"),
         ("data.image_size=5000", "must be at most 4096"),
-        ("data.spec=glyph", "known are glyphs, scenes, omniglot:PATH, folder:PATH"),
+        ("data.spec=glyph", "known are glyphs, scenes, omniglot:PATH, cifar-fs:PATH, fc100:PATH"),
     ] {
         let text = train_refused(place.path(), &["--set", setting], 2);
         assert!(text.contains(expected), "{setting}: {text}");
@@ -88,6 +88,14 @@ fn folders_of_images_that_cannot_be_used_name_the_folder_class_or_file() {
     std::fs::create_dir(folder.join("omniglot")).unwrap();
     std::fs::write(folder.join("omniglot/images_background.zip"), b"PK\x03\x04 and no more").unwrap();
     assert!(train("omniglot:omniglot").contains("images_background.zip"));
+    std::fs::write(folder.join("half.tar.gz"), b"\x1f\x8b\x08 and no more").unwrap();
+    let text = train("cifar-fs:half.tar.gz");
+    assert!(text.contains("half.tar.gz") && text.contains("inkling data fetch cifar-100"), "{text}");
+    std::fs::write(folder.join("train.pkl"), b"\x80\x04.").unwrap();
+    let text = train("mini-imagenet:train.pkl");
+    assert!(text.contains("train.pkl cannot be used: it is a Python pickle") && text.contains("python3 -c"), "{text}");
+    std::fs::write(folder.join("train.npz"), b"PK\x03\x04 and no more").unwrap();
+    assert!(train("tiered-imagenet:train.npz").contains("train.npz cannot be used: it is no readable npz archive"));
 }
 
 #[test]

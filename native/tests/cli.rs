@@ -168,7 +168,9 @@ fn errors_are_json_for_programs() {
 fn data_sets_are_listed_described_and_pictured() {
     let folder = tempfile::tempdir().unwrap();
     let list = stdout(&inkling(&["data", "list"]));
-    assert!(list.contains("glyphs") && list.contains("omniglot"), "{list}");
+    for name in ["glyphs", "omniglot:PATH", "fc100:PATH", "mini-imagenet:PATH", "cifar-100"] {
+        assert!(list.contains(name), "{name} is missing: {list}");
+    }
     let info = inkling(&["data", "info", "glyphs", "--json"]);
     let value: Value = serde_json::from_str(&stdout(&info)).unwrap();
     assert_eq!(value["channels"], 1);
@@ -181,4 +183,38 @@ fn data_sets_are_listed_described_and_pictured() {
     assert!(std::fs::read(folder.path().join("s.png")).unwrap().starts_with(b"\x89PNG"));
     let too_few = refused(&["data", "sheet", "glyphs", "--ways", "1"]);
     assert!(too_few.contains("ways"), "{too_few}");
+}
+
+/// Two images each of three classes in CIFAR-100's binary form: superclass, class, pixels.
+fn three_classes_of_cifar() -> Vec<u8> {
+    let labels = [(4u8, 0u8), (14, 2), (0, 4)]; // apple, baby, beaver
+    labels.iter().cycle().take(6).flat_map(|&(coarse, fine)| [vec![coarse, fine], vec![fine; 3072]].concat()).collect()
+}
+
+#[test]
+fn a_part_of_cifar_100_is_opened_and_remarked_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    std::fs::write(path.join("train.bin"), three_classes_of_cifar()).unwrap();
+    std::fs::write(path.join("test.bin"), &three_classes_of_cifar()[..3 * 3074]).unwrap();
+    std::fs::write(path.join("s.toml"), "train = [\"apple\"]\ntest = [\"baby\", \"beaver\"]").unwrap();
+    let info = inkling_in(path, &["data", "info", "cifar-fs:.", "--split-file", "s.toml"]);
+    let text = stdout(&info);
+    assert!(text.contains("3×32×32") && text.contains("3 images per class, where the official CIFAR-100"), "{text}");
+    let json = inkling_in(path, &["data", "info", "fc100:.", "--split-file", "s.toml", "--json"]);
+    let value: Value = serde_json::from_str(&stdout(&json)).unwrap();
+    assert_eq!(
+        (value["splits"]["test"]["classes"].as_u64(), value["splits"]["test"]["images"].as_u64()),
+        (Some(2), Some(6))
+    );
+    assert!(value["remark"].as_str().unwrap().contains("3 images per class"), "{value}");
+    let sheet =
+        ["data", "sheet", "cifar-fs:.", "--split-file", "s.toml", "--ways", "2", "--shots", "2", "--queries", "1"];
+    assert_eq!(inkling_in(path, &sheet).status.code(), Some(0));
+    assert!(std::fs::read(path.join("sheet.png")).unwrap().starts_with(b"\x89PNG"));
+    // Without the split file the other 97 classes are missing.
+    let missing = inkling_in(path, &["data", "info", "cifar-fs:."]);
+    assert_eq!(missing.status.code(), Some(1));
+    let text = String::from_utf8(missing.stderr).unwrap();
+    assert!(text.contains("no image of the class aquarium_fish") && text.contains("data fetch cifar-100"), "{text}");
 }

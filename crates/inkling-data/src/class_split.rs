@@ -35,6 +35,13 @@ pub struct ClassLists {
 }
 
 impl ClassLists {
+    /// Reads the split file of the options, if there is one; returns its name too.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn of(options: &crate::OpenOptions) -> Result<Option<(Self, String)>, DataError> {
+        let Some(file) = &options.split_file else { return Ok(None) };
+        Ok(Some((Self::read(file)?, file.display().to_string())))
+    }
+
     /// Reads a split file.
     ///
     /// # Errors
@@ -59,17 +66,28 @@ impl ClassLists {
         } else {
             toml::from_str(text).map_err(|error| split_file(name, error.to_string()))?
         };
-        let mut all: Vec<&String> = lists.all().collect();
-        if all.is_empty() {
+        if lists.all().next().is_none() {
             let reason = "it lists no class; fill the lists train, validation and test";
             return Err(split_file(name, reason.to_owned()));
         }
-        all.sort_unstable();
-        if let Some(twice) = all.windows(2).find(|pair| pair[0] == pair[1]) {
-            let reason = format!("class {} is listed twice; keep it in one list", twice[0]);
-            return Err(split_file(name, reason));
-        }
+        lists.check_distinct(name)?;
         Ok(lists)
+    }
+
+    /// Refuses a class that is listed twice.
+    ///
+    /// # Errors
+    /// `DataError::SplitFile` naming `name` and the class.
+    pub(crate) fn check_distinct(&self, name: &str) -> Result<(), DataError> {
+        let mut all: Vec<&String> = self.all().collect();
+        all.sort_unstable();
+        match all.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(twice) => {
+                let reason = format!("class {} is listed twice; keep it in one list", twice[0]);
+                Err(split_file(name, reason))
+            }
+            None => Ok(()),
+        }
     }
 
     fn all(&self) -> impl Iterator<Item = &String> {

@@ -113,4 +113,9 @@ pub trait Dataset: Send + Sync {
     /// # Errors
     /// When the image cannot be read or decoded; the error names it.
     fn pixels(&self, split: Split, class: u32, index: u32) -> Result<Pixels, DataError>;
+
+    /// What whoever compares results should know of this copy of the data set, in one sentence.
+    fn remark(&self) -> Option<String> {
+        None
+    }
 }

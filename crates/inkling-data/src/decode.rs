@@ -64,6 +64,20 @@ pub(crate) fn decode(bytes: &[u8], name: &str, shape: ImageShape) -> Result<Pixe
     Ok(planar(&resized, shape.channels as usize))
 }
 
+/// Brings interleaved bytes `[height, width, 3]` to `shape`: scaled to cover it, centre cropped.
+///
+/// # Errors
+/// `DataError::Image` when the bytes are not as many as the size says.
+pub(crate) fn fit_rgb(
+    width: u32,
+    height: u32,
+    interleaved: Vec<u8>,
+    name: &str,
+    shape: ImageShape,
+) -> Result<Pixels, DataError> {
+    Ok(planar(&cover(width, height, interleaved, fir::PixelType::U8x3, name, shape)?, 3))
+}
+
 /// Decodes within the limits and undoes the camera's rotation.
 pub(crate) fn decode_upright(bytes: &[u8], name: &str) -> Result<DynamicImage, DataError> {
     let mut reader =

@@ -173,6 +173,15 @@ pub enum DataError {
         reason: String,
     },
 
+    /// A data set's file that is damaged, incomplete, or not of the form that is read.
+    #[error("{name} cannot be used: {reason}")]
+    Unusable {
+        /// The file, and the place in it where there is one.
+        name: String,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+
     /// An image could not be encoded.
     #[error("cannot encode the picture as PNG: {0}")]
     Encode(String),
@@ -181,6 +190,10 @@ pub enum DataError {
 impl DataError {
     pub(crate) fn image(name: &str, reason: impl ToString) -> Self {
         DataError::Image { name: name.to_owned(), reason: reason.to_string() }
+    }
+
+    pub(crate) fn unusable(name: &str, reason: impl ToString) -> Self {
+        DataError::Unusable { name: name.to_owned(), reason: reason.to_string() }
     }
 
     pub(crate) fn archive(name: &str, reason: impl ToString) -> Self {

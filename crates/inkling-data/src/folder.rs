@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::cache::PixelCache;
+use crate::class_index::{self, ClassIndex, FoundClass};
 use crate::class_split::{self, ClassLists};
 use crate::store::{Entry, Listing, Store};
 use crate::{DataError, Dataset, ImageShape, Normalization, OpenOptions, Pixels, Split, decode};
@@ -16,19 +17,10 @@ pub const DEFAULT_IMAGE_SIZE: u32 = 84;
 
 /// A data set of one folder per class.
 pub struct Folder {
-    spec: String,
+    index: ClassIndex<Entry>,
     store: Store,
     shape: ImageShape,
-    /// Classes of train, validation and test, each sorted by name.
-    classes: [Vec<Class>; 3],
     cache: PixelCache,
-}
-
-struct Class {
-    name: String,
-    images: Vec<Entry>,
-    /// The number of its first image among all images of the data set: its place in the cache.
-    first: usize,
 }
 
 impl Folder {
@@ -42,10 +34,7 @@ impl Folder {
     /// file does not fit.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self, DataError> {
-        let lists = match &options.split_file {
-            Some(file) => Some((ClassLists::read(file)?, file.display().to_string())),
-            None => None,
-        };
+        let lists = ClassLists::of(options)?;
         let spec = format!("folder:{}", path.display());
         let lists = lists.as_ref().map(|(lists, name)| (lists, name.as_str()));
         Self::load(spec, Store::open(path)?, options, lists)
@@ -73,41 +62,39 @@ impl Folder {
         options: &OpenOptions,
         lists: Option<(&ClassLists, &str)>,
     ) -> Result<Self, DataError> {
-        let size = decode::check_image_size(options.image_size.unwrap_or(DEFAULT_IMAGE_SIZE))?;
         let found = class_folders(&store)?;
         if let [(class, _)] = found.as_slice() {
             return Err(DataError::OneClass { path: store.name().to_owned(), class: class.clone() });
         }
-        let names: Vec<String> = found.iter().map(|(name, _)| name.clone()).collect();
-        let splits = match lists {
-            Some((lists, file)) => lists.assign(&names, file)?,
-            None => class_split::draw(names.len(), options.seed),
-        };
-        let mut classes: [Vec<Class>; 3] = Default::default();
-        let mut first = 0;
-        for ((name, images), split) in found.into_iter().zip(splits) {
-            let Some(split) = split else { continue };
-            let count = images.len();
-            classes[split as usize].push(Class { name, images, first });
-            first += count;
+        let splits = class_split::draw(found.len(), options.seed);
+        let mut found: Vec<_> =
+            found.into_iter().zip(splits).map(|((name, images), split)| FoundClass { name, images, split }).collect();
+        if let Some((lists, file)) = lists {
+            class_index::assign(&mut found, lists, file)?;
         }
-        Ok(Folder {
-            spec,
-            store,
-            shape: ImageShape { channels: 3, height: size, width: size },
-            classes,
-            cache: PixelCache::new(options.cache_bytes),
-        })
+        Self::assemble(spec, store, found, options)
     }
 
-    fn class(&self, split: Split, class: u32) -> Option<&Class> {
-        self.classes[split as usize].get(class as usize)
+    /// A data set of classes whose images a store holds, wherever they lie in it.
+    pub(crate) fn assemble(
+        spec: String,
+        store: Store,
+        found: Vec<FoundClass<Entry>>,
+        options: &OpenOptions,
+    ) -> Result<Self, DataError> {
+        let size = decode::check_image_size(options.image_size.unwrap_or(DEFAULT_IMAGE_SIZE))?;
+        Ok(Folder {
+            index: ClassIndex::new(spec, found),
+            store,
+            shape: ImageShape { channels: 3, height: size, width: size },
+            cache: PixelCache::new(options.cache_bytes),
+        })
     }
 }
 
 impl Dataset for Folder {
     fn spec(&self) -> &str {
-        &self.spec
+        self.index.spec()
     }
 
     fn image_shape(&self) -> ImageShape {
@@ -116,28 +103,23 @@ impl Dataset for Folder {
 
     /// The statistics of ImageNet, usual for photographs, so that opening decodes no image.
     fn normalization(&self) -> Normalization {
-        Normalization { mean: vec![0.485, 0.456, 0.406], std: vec![0.229, 0.224, 0.225] }
+        imagenet_statistics()
     }
 
     fn class_count(&self, split: Split) -> u32 {
-        self.classes[split as usize].len() as u32
+        self.index.class_count(split)
     }
 
     fn class_name(&self, split: Split, class: u32) -> String {
-        self.class(split, class).map_or_else(String::new, |class| class.name.clone())
+        self.index.class_name(split, class)
     }
 
     fn image_count(&self, split: Split, class: u32) -> u32 {
-        self.class(split, class).map_or(0, |class| class.images.len() as u32)
+        self.index.image_count(split, class)
     }
 
     fn pixels(&self, split: Split, class: u32, index: u32) -> Result<Pixels, DataError> {
-        let found = self
-            .class(split, class)
-            .and_then(|class| class.images.get(index as usize).map(|entry| (class.first + index as usize, entry)));
-        let Some((number, entry)) = found else {
-            return Err(DataError::NoSuchImage { spec: self.spec.clone(), split, class, index });
-        };
+        let (number, entry) = self.index.image(split, class, index)?;
         self.cache.get_or_decode(number, || {
             let bytes = self.store.read(entry, decode::MAX_FILE_BYTES)?;
             decode::decode(&bytes, &self.store.entry_name(entry), self.shape)
@@ -145,13 +127,23 @@ impl Dataset for Folder {
     }
 }
 
+/// The mean and standard deviation of ImageNet's training images, usual for photographs.
+pub(crate) fn imagenet_statistics() -> Normalization {
+    Normalization { mean: vec![0.485, 0.456, 0.406], std: vec![0.229, 0.224, 0.225] }
+}
+
 /// The classes of a store with their images, sorted by name; every class has an image.
 pub(crate) fn class_folders(store: &Store) -> Result<Vec<(String, Vec<Entry>)>, DataError> {
-    let Listing { mut files, folders } = store.list()?;
+    class_folders_of(store.name(), store.list()?)
+}
+
+/// [`class_folders`] of a store that has been listed.
+pub(crate) fn class_folders_of(store: &str, listing: Listing) -> Result<Vec<(String, Vec<Entry>)>, DataError> {
+    let Listing { mut files, folders } = listing;
     files.retain(|entry| entry.parts.last().is_some_and(|name| decode::has_image_extension(name)));
     if files.is_empty() {
         return Err(DataError::Missing {
-            path: store.name().to_owned(),
+            path: store.to_owned(),
             wanted: "JPEG, PNG, WebP, BMP or GIF images".to_owned(),
             remedy: "it should hold one folder of images per class".to_owned(),
         });
@@ -171,20 +163,20 @@ pub(crate) fn class_folders(store: &Store) -> Result<Vec<(String, Vec<Entry>)>, 
     }
     if classes.is_empty() {
         return Err(DataError::Missing {
-            path: store.name().to_owned(),
+            path: store.to_owned(),
             wanted: "class folders".to_owned(),
             remedy: "put the images of each class into a folder of its own".to_owned(),
         });
     }
     match classes.iter().find(|(_, images)| images.is_empty()) {
-        Some((name, _)) => Err(DataError::EmptyClass { path: format!("{}: {name}", store.name()) }),
+        Some((name, _)) => Err(DataError::EmptyClass { path: format!("{store}: {name}") }),
         None => Ok(classes.into_iter().collect()),
     }
 }
 
 /// How many folders stand around the class folders: those that all images share, as long as a class
 /// folder remains below.
-fn wrapping_folders(files: &[Entry]) -> usize {
+pub(crate) fn wrapping_folders(files: &[Entry]) -> usize {
     let Some(first) = files.first() else { return 0 };
     let shared = |depth: usize| {
         files.iter().all(|entry| entry.parts.len() > depth + 2 && entry.parts.get(depth) == first.parts.get(depth))

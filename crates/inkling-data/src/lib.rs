@@ -4,6 +4,8 @@
 mod area;
 mod augmentation;
 mod cache;
+mod cifar;
+mod class_index;
 mod class_split;
 mod dataset;
 mod decode;
@@ -14,9 +16,12 @@ pub mod fetch;
 mod fingerprint;
 mod folder;
 pub mod glyphs;
+mod imagenet;
 #[cfg(not(target_arch = "wasm32"))]
 mod load;
 mod nearest_pixel;
+mod npy;
+mod npz;
 mod omniglot;
 mod open;
 mod random;
@@ -29,12 +34,14 @@ mod universe;
 mod upload;
 
 pub use augmentation::{Augmentation, IDENTITY};
+pub use cifar::{Cifar, CifarSplit};
 pub use class_split::ClassLists;
 pub use dataset::{Dataset, ImageShape, Normalization, Pixels, Split};
 pub use episode::{Episode, EpisodePlan, EpisodeSpec, ImageId, VariableRules};
 pub use error::DataError;
 pub use fingerprint::fingerprint;
 pub use folder::Folder;
+pub use imagenet::ImagenetSubset;
 #[cfg(not(target_arch = "wasm32"))]
 pub use load::{ClassImages, load_class_folder, load_image, load_images};
 pub use nearest_pixel::{MeanAccuracy, PixelAccuracy, nearest_pixel_accuracy};

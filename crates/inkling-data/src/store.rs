@@ -33,6 +33,13 @@ enum Key {
     Number(usize),
 }
 
+impl Entry {
+    /// The last part of the path.
+    pub(crate) fn file_name(&self) -> &str {
+        self.parts.last().map_or("", String::as_str)
+    }
+}
+
 /// What a store holds: its files in sorted order, and every folder, empty ones too.
 #[derive(Default)]
 pub(crate) struct Listing {
@@ -53,7 +60,8 @@ enum Kind {
     Archive(Box<Mutex<ZipArchive<Box<dyn ReadSeek>>>>),
 }
 
-trait ReadSeek: Read + Seek + Send {}
+/// What archives are read from.
+pub(crate) trait ReadSeek: Read + Seek + Send {}
 impl<T: Read + Seek + Send> ReadSeek for T {}
 
 impl Store {

@@ -20,6 +20,8 @@ pub struct Summary {
     pub sample: Normalization,
     /// The statistics that training normalises with by default.
     pub normalization: Normalization,
+    /// See [`Dataset::remark`].
+    pub remark: Option<String>,
 }
 
 /// The size of one split.
@@ -55,6 +57,7 @@ pub fn summary(dataset: &dyn Dataset) -> Result<Summary, DataError> {
         sample_images,
         sample,
         normalization: dataset.normalization(),
+        remark: dataset.remark(),
     })
 }
 

@@ -146,10 +146,17 @@ fn what_cannot_be_opened_is_explained() {
         Ok(_) => panic!("{spec} opened"),
         Err(error) => error.to_string(),
     };
-    assert!(message("omnigloot:x").contains("glyphs, scenes, omniglot:PATH, folder:PATH"));
+    let known = "glyphs, scenes, omniglot:PATH, cifar-fs:PATH, fc100:PATH, mini-imagenet:PATH, tiered-imagenet:PATH, \
+                 folder:PATH";
+    assert!(message("omnigloot:x").contains(known));
     assert!(message("glyphs:7").contains("takes no path"));
     assert!(message("omniglot").contains("omniglot:PATH"));
     assert!(message("folder:").contains("folder:PATH"));
+    assert!(message("fc100").contains("fc100 needs a path: fc100:PATH"));
+    for name in ["cifar-fs", "fc100", "mini-imagenet", "tiered-imagenet"] {
+        let text = message(&format!("{name}:{path}"));
+        assert!(text.contains("holds no"), "{name}: {text}");
+    }
     assert!(message(&format!("omniglot:{path}")).contains("images_background.zip"));
     assert!(message(&format!("folder:{path}")).contains("one folder of images per class"));
     assert!(message(&format!("folder:{path}/nowhere")).contains("nowhere"));
@@ -283,6 +290,43 @@ fn the_real_omniglot() {
     // Far above chance and far below any learner.
     let accuracy = pixels.nearest_neighbour.mean;
     assert!(accuracy > 0.3 && accuracy < 0.7, "{pixels:?}");
+}
+
+#[test]
+fn the_real_cifar_100() {
+    let Some(folder) = real_data("cifar-100-binary.tar.gz") else { return };
+    for (name, expected, lists) in
+        [("cifar-fs", [64, 16, 20], "splits/cifar-fs.json"), ("fc100", [60, 20, 20], "splits/fc100.json")]
+    {
+        let spec = format!("{name}:{}", folder.display());
+        let set = open(&spec, &OpenOptions::default()).unwrap();
+        assert_eq!(Split::ALL.map(|split| set.class_count(split)), expected);
+        let summary = summary(set.as_ref()).unwrap();
+        let counts = summary.splits.map(|split| (split.smallest_class, split.largest_class));
+        assert!(counts.iter().all(|&(least, most)| least == most && least == counts[0].0), "{summary:?}");
+        assert_eq!(set.remark().is_none(), counts[0].0 == 600, "{summary:?}");
+        // Natural images: channel means near those of all of CIFAR-100 (0.507, 0.487, 0.441).
+        for (mean, all) in summary.normalization.mean.iter().zip([0.507, 0.487, 0.441]) {
+            assert!((mean - all).abs() < 0.03, "{summary:?}");
+        }
+        if folder.join(lists).exists() {
+            let options = OpenOptions { split_file: Some(folder.join(lists)), ..OpenOptions::default() };
+            let listed = open(&spec, &options).unwrap();
+            for split in Split::ALL {
+                let names = |set: &dyn Dataset| -> Vec<String> {
+                    (0..set.class_count(split)).map(|class| set.class_name(split, class)).collect()
+                };
+                assert_eq!(names(set.as_ref()), names(listed.as_ref()), "{name}: the published split");
+            }
+        }
+        let spec = EpisodeSpec::Fixed { ways: 5, shots: 5, queries: 5 };
+        spec.check(set.as_ref(), Split::Test).unwrap();
+        let pixels = nearest_pixel_accuracy(set.as_ref(), Split::Test, &spec, 1, 60).unwrap();
+        println!("{name}, pixels alone, 5-way 5-shot: {pixels:?}");
+        // Above chance, far below any learner: labels and images belong together.
+        let accuracy = pixels.nearest_neighbour.mean;
+        assert!(accuracy > 0.25 && accuracy < 0.5, "{pixels:?}");
+    }
 }
 
 #[test]

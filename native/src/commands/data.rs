@@ -91,6 +91,7 @@ fn info(dataset: &dyn Dataset, output: Output) -> Result<(), Failure> {
             "splits": splits,
             "mean": summary.normalization.mean, "std": summary.normalization.std,
             "sample_mean": summary.sample.mean, "sample_std": summary.sample.std, "sample_images": summary.sample_images,
+            "remark": summary.remark,
         }));
         return Ok(());
     }
@@ -108,6 +109,9 @@ fn info(dataset: &dyn Dataset, output: Output) -> Result<(), Failure> {
     output.table(&table);
     output.line(&format!("normalised with {}", statistics(&summary.normalization)));
     output.line(&format!("a sample of {} images has {}", summary.sample_images, statistics(&summary.sample)));
+    if let Some(remark) = &summary.remark {
+        output.line(remark);
+    }
     Ok(())
 }
 

@@ -58,12 +58,12 @@ pub struct RunConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataConfig {
-    /// A data specification such as `glyphs`, `omniglot:PATH` or `folder:PATH`.
+    /// A data specification such as `glyphs`, `cifar-fs:PATH` or `folder:PATH`.
     pub spec: String,
     /// Height and width of the square images in pixels; the data set's own size when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_size: Option<u32>,
-    /// A file that assigns classes to splits, for data sets that leave that open.
+    /// A file that assigns classes to splits, in place of the published or drawn split.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split_file: Option<PathBuf>,
     /// The most bytes of decoded images that stay in host memory.

@@ -204,7 +204,7 @@ impl RunConfig {
     pub(super) fn complete() -> Self {
         let mut config = Self::default();
         config.data.image_size = Some(28);
-        config.data.split_file = Some("splits.csv".into());
+        config.data.split_file = Some("splits.toml".into());
         config.data.mean = Some(vec![0.0]);
         config.data.std = Some(vec![1.0]);
         config.head = HeadConfig::complete();
