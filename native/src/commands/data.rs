@@ -211,7 +211,11 @@ fn sheet(args: &DataSheetArgs, output: Output) -> Result<(), Failure> {
     let episode = plan.load(dataset.as_ref()).map_err(Failure::failed)?;
     let png = png_bytes(&contact_sheet(&episode)).map_err(Failure::failed)?;
     inkling_session::write_atomically(&args.out, &png)?;
-    output.result(&json!({"file": args.out}), &args.out.display().to_string());
+    let classes: Vec<String> = plan.classes().iter().map(|&class| dataset.class_name(split, class)).collect();
+    output.result(
+        &json!({"file": args.out, "classes": classes}),
+        &format!("{}: {} from top to bottom", args.out.display(), classes.join(", ")),
+    );
     Ok(())
 }
 
