@@ -80,5 +80,6 @@ pub(super) fn join(prefix: &str, key: &str) -> String {
 
 /// The name most similar to `name`; none when there are no names.
 pub(crate) fn most_similar<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    names.into_iter().min_by_key(|known| strsim::damerau_levenshtein(name, known))
+    // Who gives the beginning of a name means it, however long the rest is.
+    names.into_iter().min_by_key(|known| (!known.starts_with(name), strsim::damerau_levenshtein(name, known)))
 }
