@@ -9,7 +9,7 @@ use crate::model::{KindModel, Model};
 use crate::workspace::Purpose;
 use crate::{MetaError, TaskLimits};
 
-/// What a learner has on the device.
+/// What a learner has on the device; boxed, because the handles of its buffers fill kilobytes.
 #[derive(Debug)]
 pub(crate) enum Engine {
     Head(Box<HeadEngine>),
