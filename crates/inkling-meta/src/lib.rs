@@ -15,6 +15,7 @@ mod images;
 mod learner;
 mod model;
 mod optimizer;
+pub mod quadratic;
 mod rooms;
 pub mod solve;
 mod step;

@@ -8,6 +8,7 @@
 mod augment;
 mod conv2d;
 mod conv3x3;
+mod dense;
 mod gather;
 mod inner;
 mod linear;
@@ -31,6 +32,7 @@ mod whole_solve;
 pub use augment::augment;
 pub use conv2d::{conv2d_backward_input, conv2d_backward_weight, conv2d_forward, conv2d_reduce_partials};
 pub use conv3x3::{conv3x3_backward_weight, conv3x3_forward, conv3x3_pack};
+pub use dense::{dense_product, segment_mean};
 pub use gather::gather_rows;
 pub use inner::{
     broadcast_tasks, count_not_finite, expand_rates, inner_step, rate_gradient, scale_by_rates, sum_slices, sum_tasks,

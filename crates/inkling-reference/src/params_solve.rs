@@ -238,3 +238,26 @@ pub struct RidgeBackwardSumParams {
     pub scale_offset: u32,
     pub bias_offset: u32,
 }
+
+/// `shaders/solve/dense_product.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DenseProductParams {
+    pub tasks: u32,
+    pub rows: u32,
+    pub columns: u32,
+    pub matrix_stride: u32,
+    pub row_stride: u32,
+    pub column_stride: u32,
+    pub vector_stride: u32,
+    pub addend_stride: u32,
+    pub stride: u32,
+    pub scale: f32,
+}
+
+/// `shaders/solve/segment_mean.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SegmentMeanParams {
+    pub segments: u32,
+    pub length: u32,
+    pub stride: u32,
+}

@@ -5,6 +5,7 @@ mod augment;
 mod bench;
 mod conv2d;
 mod conv3x3;
+mod dense;
 mod inner;
 mod linear;
 mod linear_head;
@@ -59,6 +60,7 @@ pub fn cases() -> Vec<Case> {
         linear_head::cases(),
         ridge::cases(),
         solve::cases(),
+        dense::cases(),
         optim::cases(),
         inner::cases(),
         augment::cases(),

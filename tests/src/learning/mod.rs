@@ -13,6 +13,7 @@ mod heads;
 mod memory;
 mod network64;
 mod passes;
+mod quadratic;
 mod solver;
 mod tangents;
 mod training;
@@ -28,6 +29,7 @@ pub fn cases() -> Vec<Case> {
         unbiased::cases(),
         memory::cases(),
         solver::cases(),
+        quadratic::cases(),
         heads::cases(),
         coupled::cases(),
         passes::cases(),

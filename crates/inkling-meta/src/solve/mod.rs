@@ -7,11 +7,13 @@
 mod conjugate_gradient;
 mod diagonal_low_rank;
 mod lanczos;
+mod low_rank_system;
 mod report;
 
 pub use conjugate_gradient::{CgSettings, CgStart, ConjugateGradient, System};
 pub use diagonal_low_rank::DiagonalLowRank;
 pub use lanczos::{Spectrum, spectrum};
+pub use low_rank_system::LowRankSystem;
 pub use report::{SolveReport, SolveStatus};
 
 use inkling_gpu::{Buffer, GpuError, Recorder, Slice};
