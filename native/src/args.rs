@@ -210,7 +210,7 @@ pub enum ReportCommand {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
-  inkling report memory --preset cifar-fs-implicit --data cifar-fs:data/cifar-100-binary.tar.gz --inner-steps 1,5,20,100")]
+  inkling report memory --preset cifar-fs-implicit --data cifar-fs:data/cifar-100 --inner-steps 1,5,20,100")]
 pub struct MemoryReportArgs {
     #[command(flatten)]
     pub config: ConfigArgs,
@@ -236,7 +236,7 @@ pub struct MemoryReportArgs {
 #[command(after_help = "\
 Example:
   inkling report methods --methods cifar-fs-implicit,cifar-fs-maml,cifar-fs-protonet \\
-      --data cifar-fs:data/cifar-100-binary.tar.gz --seeds 0,1,2 --time 30min --out reports/methods")]
+      --data cifar-fs:data/cifar-100 --seeds 0,1,2 --time 30min --out reports/methods")]
 pub struct MethodsArgs {
     /// Presets or TOML files, one for each method; differences are to the first
     #[arg(long, value_delimiter = ',', value_name = "NAME|FILE,...", required = true)]
