@@ -4,7 +4,7 @@
 // A weight of that size is far from every solution, and its products with embeddings and weights
 // stay within f32, so that what follows is finite for the tasks that are left.
 // One workgroup owns one task; invocation k its elements k, k + 64, …
-// Launch: tasks · 64 invocations. Workgroup memory: 1,040 bytes. Loop bound: length / 32 + 66.
+// Launch: tasks · 64 invocations. Workgroup memory: 1,024 bytes. Loop bound: length / 32 + 66.
 // Bindings: states [tasks]; weights [tasks, stride].
 
 #import shared/total.wgsl

@@ -72,14 +72,14 @@ fn main(
     var at = task * params.support * params.ways + ways;
     var sum = vec4<f32>(0.0);
     if !is_bias || params.bias != 0u {
-        for (var n = 0u; n < params.support; n += 1u) {
+        let end = embedding + params.support * params.dimension;
+        for (; embedding < end; embedding += params.dimension) {
             var x = 1.0;
             if !is_bias {
                 x = embeddings[embedding];
             }
             sum += x
                 * vec4<f32>(coefficients[at.x], coefficients[at.y], coefficients[at.z], coefficients[at.w]);
-            embedding += params.dimension;
             at += params.ways;
         }
     }

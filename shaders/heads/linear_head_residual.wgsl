@@ -1,9 +1,9 @@
 // Residuals of a linear classifier on the support.
 //   l_w = Σ_i W_wi x_i + b_w        residual_w = softmax(l)_w − [w = y]
 // residual_y is taken as minus the sum of the other probabilities, which keeps its digits.
-// One workgroup owns one image: invocation k the features k, k + 64, …, then the ways k, k + 64, …
-// Launch: tasks · support · 64 invocations. Workgroup memory: 1,040 bytes.
-// Loop bound: ⌈ways / 4⌉ · (dimension / 64 + 66) + 2 · ways + ways / 64 + 1.
+// One invocation owns one image.
+// Launch: tasks · support invocations. Workgroup memory: none.
+// Loop bound: ⌈ways / 4⌉ · (dimension + 4) + 3 · ways.
 // Bindings: embeddings [tasks, support, dimension]; labels [tasks, support]; weights [tasks,
 // stride] (shared/linear_head.wgsl); products [tasks, support, ways], the residuals.
 
@@ -30,25 +30,24 @@ fn main(
     @builtin(local_invocation_index) local: u32,
 ) {
 
-    let image = flat_workgroup(workgroup, workgroups);
+    let image = flat_invocation(workgroup, workgroups, local);
     if image >= params.tasks * params.support {
         return;
     }
     let row = image * params.ways;
-    write_products(local, image * params.dimension, image / params.support * params.stride, row);
-    let label = labels[image];
+    write_products(image * params.dimension, image / params.support * params.stride, row);
+    let label = row + labels[image];
+    let end = row + params.ways;
     var largest = products[row];
-    for (var way = 1u; way < params.ways; way += 1u) {
-        largest = max(largest, products[row + way]);
+    for (var at = row; at < end; at += 1u) {
+        largest = max(largest, products[at]);
     }
     var others = 0.0;
-    for (var way = 0u; way < params.ways; way += 1u) {
-        others += select(exp(products[row + way] - largest), 0.0, way == label);
+    for (var at = row; at < end; at += 1u) {
+        others += select(exp(products[at] - largest), 0.0, at == label);
     }
-    let total = others + exp(products[row + label] - largest);
-    // Everyone has read the products before anyone replaces them.
-    storageBarrier();
-    for (var way = local; way < params.ways; way += WORKGROUP_INVOCATIONS) {
-        products[row + way] = select(exp(products[row + way] - largest), -others, way == label) / total;
+    let total = others + exp(products[label] - largest);
+    for (var at = row; at < end; at += 1u) {
+        products[at] = select(exp(products[at] - largest), -others, at == label) / total;
     }
 }

@@ -2,10 +2,9 @@
 //   u_w = Σ_i V_wi x_i + v_b        tangent = (diag(p) − ppᵀ) u        p_w = residual_w + [w = y]
 // With s = u − u_y and m = Σ_{w≠y} p_w s_w it is tangent_w = p_w (s_w − m), which keeps its digits
 // where p_y is close to one.
-// One workgroup owns one image of one active task: invocation k the features k, k + 64, …, then
-// the ways k, k + 64, …
-// Launch: active tasks · support workgroups. Workgroup memory: 1,040 bytes.
-// Loop bound: ⌈ways / 4⌉ · (dimension / 64 + 66) + ways + ways / 64 + 1.
+// One invocation owns one image of one active task; workgroups do not straddle tasks.
+// Launch: active tasks · ⌈support / 64⌉ workgroups. Workgroup memory: none.
+// Loop bound: ⌈ways / 4⌉ · (dimension + 4) + 2 · ways.
 // Bindings: active_tasks [1 + tasks]; embeddings [tasks, support, dimension]; labels [tasks,
 // support]; residuals [tasks, support, ways]; weights (the direction) [tasks, stride]
 // (shared/linear_head.wgsl); products [tasks, support, ways], the tangents.
@@ -35,25 +34,26 @@ fn main(
 ) {
 
     let index = flat_workgroup(workgroup, workgroups);
-    let slot = index / params.support;
-    if slot >= active_tasks[0] {
+    let groups = (params.support + WORKGROUP_INVOCATIONS - 1u) / WORKGROUP_INVOCATIONS;
+    let slot = index / groups;
+    let position = (index - slot * groups) * WORKGROUP_INVOCATIONS + local;
+    if slot >= active_tasks[0] || position >= params.support {
         return;
     }
     let task = active_tasks[1u + slot];
-    let image = task * params.support + (index - slot * params.support);
+    let image = task * params.support + position;
     let row = image * params.ways;
-    write_products(local, image * params.dimension, task * params.stride, row);
-    let label = labels[image];
-    let reference = products[row + label];
+    write_products(image * params.dimension, task * params.stride, row);
+    let label = row + labels[image];
+    let end = row + params.ways;
+    let reference = products[label];
     var mean = 0.0;
-    for (var way = 0u; way < params.ways; way += 1u) {
+    for (var at = row; at < end; at += 1u) {
         // The label's own term is zero, whatever its probability.
-        mean += select(residuals[row + way], 0.0, way == label) * (products[row + way] - reference);
+        mean += select(residuals[at], 0.0, at == label) * (products[at] - reference);
     }
-    // Everyone has read the products before anyone replaces them.
-    storageBarrier();
-    for (var way = local; way < params.ways; way += WORKGROUP_INVOCATIONS) {
-        let p = residuals[row + way] + select(0.0, 1.0, way == label);
-        products[row + way] = p * ((products[row + way] - reference) - mean);
+    for (var at = row; at < end; at += 1u) {
+        let p = residuals[at] + select(0.0, 1.0, at == label);
+        products[at] = p * ((products[at] - reference) - mean);
     }
 }

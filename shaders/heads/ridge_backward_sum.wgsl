@@ -1,7 +1,7 @@
 // Gradient of ridge regression's parameters from what each task adds to it.
 //   d_lambda += Σ_t partials.x        d_scale += Σ_t partials.y        d_bias += Σ_t partials.z
 // One workgroup owns everything; invocation k the tasks k, k + 64, …
-// Launch: 64 invocations. Workgroup memory: 1,040 bytes. Loop bound: tasks / 64 + 65.
+// Launch: 64 invocations. Workgroup memory: 1,024 bytes. Loop bound: tasks / 64 + 65.
 // Bindings: partials [tasks, 4] (from ridge_backward_task); gradient (flat,
 // added to).
 

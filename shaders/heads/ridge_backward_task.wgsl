@@ -3,7 +3,7 @@
 // first · second are the solutions Q, S of the two systems with E Eᵀ + λI, or Z, W* with Eᵀ E + λI;
 // d_weight and d_bias belong to the scaled weights and the biases, weight is W*.
 // One workgroup owns one task; invocation k the elements k, k + 64, …
-// Launch: tasks · 64 invocations. Workgroup memory: 1,040 bytes.
+// Launch: tasks · 64 invocations. Workgroup memory: 1,024 bytes.
 // Loop bound: (length + ways · (dimension + 1)) / 64 + 67.
 // Bindings: states [tasks]; first, second [tasks, first_stride] of which `length` count; weights,
 // d_weights [tasks, stride]; partials [tasks, 4].

@@ -68,7 +68,9 @@ fn main(
                 matrix[row + i] /= root;
             }
         }
-        storageBarrier();
-        workgroupBarrier();
+        if j + 1u < params.end_row {
+            storageBarrier();
+            workgroupBarrier();
+        }
     }
 }

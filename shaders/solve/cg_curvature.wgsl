@@ -1,7 +1,7 @@
 // The curvature along the directions of the tasks that still run, block by block.
 //   partials[·].w = Σ p · (Hp + damping·p) over a block
 // One workgroup owns one block of one active task; invocation k its elements k, k + 64, …
-// Launch: active tasks · blocks workgroups. Workgroup memory: 1,040 bytes.
+// Launch: active tasks · blocks workgroups. Workgroup memory: 1,024 bytes.
 // Loop bound: block / 64 + 65.
 // Bindings: active_tasks [1 + tasks]; direction, product (Hp) [tasks, stride]; partials
 // [tasks, blocks, 4], of which the last is written.

@@ -3,7 +3,7 @@
 //   best = x        partials = Σ (r·r, r·z, b·b, 0) over a block
 // One workgroup owns one block of one task; invocation k its elements k, k + 64, …
 // Launch: tasks · blocks · 64 invocations, where blocks = ⌈length / block⌉.
-// Workgroup memory: 1,040 bytes. Loop bound: block / 64 + 65.
+// Workgroup memory: 1,024 bytes. Loop bound: block / 64 + 65.
 // Bindings: right_hand_side, solution, product (Hx), diagonal [tasks, stride]; residual, best
 // [tasks, stride]; partials [tasks, blocks, 4].
 

@@ -5,8 +5,8 @@
 // cg_control sees why from the scalars.
 // One workgroup owns one block of one active task; invocation k its elements k, k + 64, … That of
 // block 0 writes the scalars alpha and curvature, which no other reads here.
-// Launch: active tasks · blocks workgroups. Workgroup memory: 1,040 bytes.
-// Loop bound: (block + blocks) / 64 + 132.
+// Launch: active tasks · blocks workgroups. Workgroup memory: 1,024 bytes.
+// Loop bound: block / 64 + blocks + 66.
 // Bindings: active_tasks [1 + tasks]; direction, product (Hp), diagonal [tasks, stride]; scalars
 // [tasks, 8] (shared/cg.wgsl); solution, residual [tasks, stride]; partials [tasks, blocks, 4].
 
@@ -46,11 +46,12 @@ fn main(
     }
     let task = active_tasks[1u + slot];
     let block = index - slot * blocks;
-    var part = 0.0;
-    for (var b = local; b < blocks; b += WORKGROUP_INVOCATIONS) {
-        part += partials[4u * (task * blocks + b) + 3u];
+    // Everyone adds the few partial sums up: a barrier saved (shared/total.wgsl).
+    var curvature = 0.0;
+    let end_partial = 4u * (task + 1u) * blocks;
+    for (var at = 4u * task * blocks + 3u; at < end_partial; at += 4u) {
+        curvature += partials[at];
     }
-    let curvature = workgroup_total(local, vec4<f32>(part, 0.0, 0.0, 0.0)).x;
     let alpha = scalars[task * CG_SCALARS + CG_RZ] / curvature;
     let steps = is_finite(curvature) && is_finite(alpha) && curvature > 0.0;
 

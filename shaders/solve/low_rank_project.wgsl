@@ -1,7 +1,7 @@
 // Projections of the directions of the active tasks onto low-rank factors.
 //   projection_k = Σ_i factor_ki p_i
 // One workgroup owns one factor of one active task; invocation j the elements j, j + 64, …
-// Launch: active tasks · rank workgroups. Workgroup memory: 1,040 bytes.
+// Launch: active tasks · rank workgroups. Workgroup memory: 1,024 bytes.
 // Loop bound: length / 64 + 65 (so length stays below four million).
 // Bindings: active_tasks [1 + tasks]; factors [tasks, rank, stride]; direction [tasks, stride];
 // projections [tasks, rank].

@@ -121,7 +121,7 @@ async fn residual(gpu: &Gpu) -> Result<(), String> {
             weights: weights.all(),
             products: products.all(),
         };
-        bench.run(params, buffers, shape.images() * 64)?;
+        bench.run(params, buffers, shape.images())?;
         let mut expected = products.initial.clone();
         twin::linear_head_residual(&reference, &x, &y, &w, &mut expected);
         let tolerance = Tolerance::roundings(probability(dimension + 1, ways));

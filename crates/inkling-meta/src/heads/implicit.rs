@@ -4,7 +4,7 @@
 use inkling_gpu::kernels::linear_head_diagonal;
 use inkling_gpu::{Allocate, Buffer, Category, GpuError, Recorder};
 
-use super::lower::{Factors, Lower, combine_workgroups, values};
+use super::lower::{Factors, Lower, combine_workgroups, tangent_workgroups, values};
 use crate::MetaError;
 use crate::head::{HeadTask, HeadTensors};
 use crate::solve::{
@@ -64,7 +64,7 @@ pub(super) struct Hessian<'h> {
 
 impl Operator for Hessian<'_> {
     fn workgroups(&self) -> [u32; OPERATOR_LAUNCHES] {
-        [self.task.support, combine_workgroups(self.task.ways, self.lower.model.dimension), 0]
+        [tangent_workgroups(self.task.support), combine_workgroups(self.task.ways, self.lower.model.dimension), 0]
     }
 
     async fn apply(

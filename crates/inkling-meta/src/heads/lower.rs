@@ -79,6 +79,11 @@ pub(super) struct Factors {
     pub(super) pull: f32,
 }
 
+/// Workgroups of each task in a launch of `linear_head_tangent`.
+pub(super) fn tangent_workgroups(support: u32) -> u32 {
+    support.div_ceil(64)
+}
+
 /// Workgroups of each task in a launch of `linear_head_combine`.
 pub(super) fn combine_workgroups(ways: u32, dimension: u32) -> u32 {
     ((dimension + 1) * ways.div_ceil(4)).div_ceil(64)
@@ -190,7 +195,7 @@ impl Lower<Buffer> {
             products: self.residuals.all(),
         };
         recorder.work(self.flops(task));
-        recorder.dispatch(params, buffers, 64 * u64::from(task.tasks) * u64::from(task.support))
+        recorder.dispatch(params, buffers, u64::from(task.tasks) * u64::from(task.support))
     }
 
     /// Floating-point operations of a product with the support embeddings.
@@ -225,7 +230,11 @@ impl Lower<Buffer> {
         recorder.work(self.flops(task));
         match arguments {
             Some(arguments) => recorder.dispatch_indirect(params, buffers, arguments),
-            None => recorder.dispatch(params, buffers, 64 * u64::from(task.tasks) * u64::from(task.support)),
+            None => recorder.dispatch(
+                params,
+                buffers,
+                64 * u64::from(task.tasks) * u64::from(tangent_workgroups(task.support)),
+            ),
         }
     }
 
