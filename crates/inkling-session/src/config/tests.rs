@@ -136,7 +136,7 @@ fn values_that_cannot_be_are_refused_with_their_key() {
         (&["head.kind=unrolled", "head.inner_lr=nan"], "head.inner_lr"),
         (&["head.kind=neumann", "head.eta=0"], "head.eta"),
         (&["head.kind=ridge", "head.lambda=0"], "head.lambda"),
-        (&["learner.kind=maml"], "gradient.estimator"),
+        (&["learner.kind=maml", "gradient.estimator=lite"], "gradient.estimator"),
         (&["learner.kind=maml", "gradient.estimator=full", "learner.inner_steps=0"], "learner.inner_steps"),
         (&["learner.kind=imaml", "gradient.estimator=chunked", "learner.prox=0"], "learner.prox"),
         (&["learner.kind=imaml", "gradient.estimator=chunked", "learner.cg_steps=0"], "learner.cg_steps"),

@@ -209,6 +209,7 @@ impl RunConfig {
         config.data.std = Some(vec![1.0]);
         config.head = HeadConfig::complete();
         config.learner = Some(LearnerConfig::complete());
+        config.gradient.estimator = EstimatorKind::Chunked;
         config.training.time_limit = Some(TimeSpan(std::time::Duration::from_secs(60)));
         config.memory.budget = Some(ByteSize(1));
         config
