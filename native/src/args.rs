@@ -205,6 +205,28 @@ pub enum ReportCommand {
     Memory(MemoryReportArgs),
     /// Accuracy of methods, each trained for the same time, tested on the same episodes
     Methods(MethodsArgs),
+    /// Algorithms 1 and 2 on quadratic tasks against the closed form, and conjugate gradient on large systems
+    Convergence(ConvergenceArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  inkling report convergence --out reports/convergence")]
+pub struct ConvergenceArgs {
+    /// Independent runs of Algorithm 1 for each batch size
+    #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1_000))]
+    pub seeds: u32,
+    /// Iterations of both algorithms
+    #[arg(long, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=100_000))]
+    pub iterations: u32,
+    /// Unknowns of the matrix-free systems for conjugate gradient
+    #[arg(long, value_delimiter = ',', value_name = "N,...", default_value = "1000,10000,50000",
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub unknowns: Vec<u32>,
+    /// The folder for convergence.csv, convergence.svg, systems.csv and systems.svg
+    #[arg(long, value_name = "DIR", default_value = "report")]
+    pub out: PathBuf,
 }
 
 #[derive(Debug, Args)]

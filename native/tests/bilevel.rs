@@ -150,3 +150,22 @@ fn benches_count_the_launches_of_tasks_side_by_side() {
     let dispatches: Vec<i64> = rows.iter().map(|row| row["dispatches"].as_i64().unwrap()).collect();
     assert!(10 * dispatches[1] <= 12 * dispatches[0], "{dispatches:?}");
 }
+
+#[test]
+fn convergence_is_reported_against_the_closed_form() {
+    let place = workplace();
+    let folder = place.path();
+    let sizes = ["--seeds", "2", "--iterations", "60", "--unknowns", "500", "--out", "convergence", "--json"];
+    let rows = json_lines(&done(folder, &[&["report", "convergence"][..], &sizes].concat()));
+    let claim = rows.iter().find(|row| row["claim"].as_str().is_some_and(|claim| claim.contains("1e-5"))).unwrap();
+    assert!(claim["measured"].as_i64().unwrap() < 60, "{claim}");
+    let systems: Vec<_> = rows.iter().filter(|row| row["unknowns"] == 500).collect();
+    assert_eq!(systems.len(), 2);
+    assert!(
+        systems.iter().all(|row| row["end"] == "converged" && row["ratio"].as_f64().unwrap() <= 1.3),
+        "{systems:?}"
+    );
+    for file in ["convergence.csv", "convergence.svg", "systems.csv", "systems.svg"] {
+        assert!(folder.join("convergence").join(file).is_file(), "{file}");
+    }
+}

@@ -4,12 +4,14 @@ use std::path::Path;
 
 use inkling_session::config::Layers;
 use inkling_session::report;
-use inkling_session::run::{Budget, MemoryAxes, estimators, memory_report, methods_report};
+use inkling_session::run::{
+    Budget, ConvergenceSettings, MemoryAxes, convergence, estimators, memory_report, methods_report,
+};
 use inkling_session::table::Table;
 use inkling_session::tensor_file::TensorFile;
 
 use super::{assign, layers, resolve, set_method};
-use crate::args::{EstimatorsArgs, MemoryReportArgs, MethodsArgs, ReportCommand};
+use crate::args::{ConvergenceArgs, EstimatorsArgs, MemoryReportArgs, MethodsArgs, ReportCommand};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::Output;
@@ -20,6 +22,7 @@ pub fn run(command: &ReportCommand, adapter: Option<String>, output: Output) -> 
         ReportCommand::Estimators(args) => of_estimators(args, adapter, output),
         ReportCommand::Memory(args) => of_memory(args, adapter, output),
         ReportCommand::Methods(args) => of_methods(args, adapter, output),
+        ReportCommand::Convergence(args) => of_convergence(args, adapter, output),
     }
 }
 
@@ -89,6 +92,30 @@ fn of_methods(args: &MethodsArgs, adapter: Option<String>, output: Output) -> Re
     let (results, points) = result?;
     report::methods::write(&args.out, &results, &points)?;
     show(&report::methods::table(&results), &args.out, &["methods.csv", "curves.csv", "curves.svg"], output);
+    Ok(())
+}
+
+fn of_convergence(args: &ConvergenceArgs, adapter: Option<String>, output: Output) -> Result<(), Failure> {
+    let settings = ConvergenceSettings {
+        seeds: args.seeds,
+        iterations: args.iterations,
+        unknowns: args.unknowns.clone(),
+        ..ConvergenceSettings::default()
+    };
+    let mut printer = Printer::new(output);
+    let mut progress = |done, all| printer.measuring(done, all);
+    let result = pollster::block_on(convergence(&settings, adapter, &mut progress));
+    printer.close();
+    let result = result?;
+    report::convergence::write(&args.out, &result.points, &result.systems)?;
+    for table in [report::convergence::table(&result.points), report::convergence::systems_table(&result.systems)] {
+        output.table(&table);
+        if !output.is_json() {
+            output.line("");
+        }
+    }
+    let files = ["convergence.csv", "convergence.svg", "systems.csv", "systems.svg"];
+    show(&report::convergence::summary(&result.points), &args.out, &files, output);
     Ok(())
 }
 

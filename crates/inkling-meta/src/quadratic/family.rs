@@ -232,13 +232,9 @@ fn rotated(basis: Matrix, condition: f64) -> Matrix {
     let eigenvalues = (0..basis.len()).map(|place| 1.0 + (condition - 1.0) * place as f64 / steps);
     let scaled: Matrix =
         eigenvalues.zip(&basis).map(|(eigenvalue, row)| row.iter().map(|value| eigenvalue * value).collect()).collect();
-    let mut matrix = outer_products(&columns, &transposed(&scaled));
-    for row in 0..matrix.len() {
-        for column in 0..row {
-            matrix[row][column] = matrix[column][row];
-        }
-    }
-    matrix
+    let matrix = outer_products(&columns, &transposed(&scaled));
+    let of_pair = |row: usize, column: usize| matrix[row.min(column)][row.max(column)];
+    (0..matrix.len()).map(|row| (0..matrix.len()).map(|column| of_pair(row, column)).collect()).collect()
 }
 
 /// The nearest numbers of f32.
