@@ -67,7 +67,7 @@ pub struct ConfigArgs {
     /// Read the configuration from a TOML file
     #[arg(long, value_name = "FILE", conflicts_with = "preset")]
     pub config: Option<PathBuf>,
-    /// Start from a preset: glyphs-protonet-lite or omniglot-protonet-lite
+    /// Start from a preset, such as glyphs-protonet-lite or cifar-fs-implicit (a wrong name lists them all)
     #[arg(long, value_name = "NAME")]
     pub preset: Option<String>,
     /// The data set: glyphs, scenes, omniglot:PATH, cifar-fs:PATH, folder:PATH, … (see `inkling data

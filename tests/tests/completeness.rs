@@ -62,9 +62,10 @@ fn every_shader_has_a_typed_launch() {
 
 #[test]
 fn every_golden_folder_has_a_case() {
-    let folders = fs::read_dir(root().join("tests/golden/cases")).unwrap();
+    let folders = ["cases", "cases_bilevel"].map(|part| fs::read_dir(root().join("tests/golden").join(part)).unwrap());
+    let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().to_str().unwrap().to_owned();
     let folders: BTreeSet<String> =
-        folders.map(|entry| format!("learner/golden/{}", entry.unwrap().file_name().to_str().unwrap())).collect();
+        folders.into_iter().flatten().map(|entry| format!("learner/golden/{}", name(entry))).collect();
     let is_golden = |name: &&str| name.starts_with("learner/golden/");
     let cases = inkling_tests::cases().into_iter().map(|case| case.name).filter(is_golden).map(str::to_owned);
     assert_eq!(cases.collect::<BTreeSet<_>>(), folders);

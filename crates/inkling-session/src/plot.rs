@@ -31,6 +31,8 @@ pub enum Corner {
     UpperRight,
     /// For lines that rise.
     LowerRight,
+    /// For lines that rise, where others run along the bottom.
+    UpperLeft,
 }
 
 /// One line of a plot.
@@ -214,6 +216,7 @@ where
         chart
             .configure_series_labels()
             .position(match plot.legend {
+                Corner::UpperLeft => SeriesLabelPosition::UpperLeft,
                 Corner::UpperRight => SeriesLabelPosition::UpperRight,
                 Corner::LowerRight => SeriesLabelPosition::LowerRight,
             })

@@ -88,7 +88,7 @@ pub fn svg(points: &[MemoryPoint]) -> Result<String, PlotError> {
             y_label: "MiB".to_owned(),
             x_scale: Scale::Logarithmic,
             y_scale: Scale::Logarithmic,
-            legend: Corner::UpperRight,
+            legend: Corner::UpperLeft,
             series: lines(points, axis),
         })
         .collect();

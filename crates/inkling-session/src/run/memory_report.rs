@@ -2,7 +2,7 @@
 
 use super::SessionError;
 use super::trial::Trial;
-use crate::config::{EstimatorKind, NormKind, RunConfig};
+use crate::config::{EstimatorKind, LearnerKind, NormKind, RunConfig};
 use crate::report::memory::{Axis, MemoryPoint};
 
 /// One configuration to measure.
@@ -51,7 +51,8 @@ pub async fn memory_report(
             planned_bytes: trial.planned_bytes,
             measured_bytes: Some(trial.peak_bytes()),
         });
-        if let Some(planned_bytes) = trial.unrolled_graph_bytes()? {
+        let is_maml = asked_for.config.learner.as_ref().is_some_and(|learner| learner.kind == LearnerKind::Maml);
+        if is_maml && let Some(planned_bytes) = trial.unrolled_graph_bytes()? {
             points.push(MemoryPoint {
                 axis: asked_for.axis,
                 series: format!("{}, whole graph", asked_for.series),
