@@ -47,9 +47,10 @@ fn main(
     let row = index - task * params.rows;
     var element = matrix_of[task] * params.matrix_stride + row * params.row_stride;
     let vector = vector_of[task] * params.vector_stride;
+    let end = vector + params.columns;
     var sum = 0.0;
-    for (var column = 0u; column < params.columns; column += 1u) {
-        sum += matrices[element] * vectors[vector + column];
+    for (var at = vector; at < end; at += 1u) {
+        sum += matrices[element] * vectors[at];
         element += params.column_stride;
     }
     let addend = addends[addend_of[task] * params.addend_stride + row];
