@@ -68,9 +68,7 @@ fn main(
                 matrix[row + i] /= root;
             }
         }
-        if j + 1u < params.end_row {
-            storageBarrier();
-            workgroupBarrier();
-        }
+        storageBarrier();
+        workgroupBarrier();
     }
 }

@@ -1,7 +1,6 @@
 // Sum of four values over the 64 invocations of a workgroup, always in the same order, given to
-// all of them: everyone adds the 64 values up. To be called once, in uniform control flow, by all
-// invocations. A second barrier would not do: Mesa 22.3's driver for processors loses two
-// kilobytes of memory at every barrier of a workgroup but the first.
+// all of them: everyone adds the 64 values up, which takes one barrier where handing a sum out
+// takes three. To be called once, in uniform control flow, by all invocations.
 // Workgroup memory: 1,024 bytes.
 
 #import shared/grid.wgsl

@@ -46,7 +46,7 @@ fn main(
     }
     let task = active_tasks[1u + slot];
     let block = index - slot * blocks;
-    // Everyone adds the few partial sums up: a barrier saved (shared/total.wgsl).
+    // At most 256 blocks: everyone adds their sums up, without waiting for anyone.
     var curvature = 0.0;
     let end_partial = 4u * (task + 1u) * blocks;
     for (var at = 4u * task * blocks + 3u; at < end_partial; at += 4u) {

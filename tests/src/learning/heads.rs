@@ -1,18 +1,14 @@
-//! The heads that solve: on embeddings against their f64 twins, and within learners.
+//! The heads that solve, by themselves: on embeddings against their f64 twins.
 
 use inkling_gpu::{Buffer, Category, Gpu, Recorder};
 use inkling_meta::{
-    AnyHead, Estimator, GradientSettings, Head, HeadModel, HeadReport, HeadSettings, HeadTask, HeadTensors,
-    ImplicitSettings, LearnerConfig, LinearSettings, LinearStart, LowerGradient, MetaError, Model, NeumannSettings,
-    Purpose, QueryBatch, RidgeSettings, SubsetTime, TaskLimits,
+    AnyHead, Head, HeadModel, HeadReport, HeadSettings, HeadTask, HeadTensors, ImplicitSettings, LinearSettings,
+    LinearStart, LowerGradient, MetaError, NeumannSettings, QueryBatch, RidgeSettings, TaskLimits,
 };
-use inkling_nn::{Conv4Config, Layout, Norm};
+use inkling_nn::Layout;
 use inkling_reference as twin;
 
-use super::fixture::{
-    CHANNELS, NoiseTask, SIZE, VARIANTS, config, draw, learner, message, settings, solve, solve_with, subsets,
-};
-use super::gradient::{Gradient, ROUNDING};
+use super::fixture::message;
 use crate::Case;
 use crate::kernels::{case_list, integers, noise};
 
@@ -31,18 +27,12 @@ pub fn cases() -> Vec<Case> {
         "heads/a_singular_ridge_stays_alone" => a_singular_ridge_stays_alone,
         "heads/reports" => reports,
         "heads/settings_that_cannot_be" => settings_that_cannot_be,
-        "heads/chunked_is_full" => chunked_is_full,
-        "heads/lite_is_unbiased" => lite_is_unbiased,
-        "heads/batch_statistics" => batch_statistics,
-        "heads/tasks_side_by_side" => tasks_side_by_side,
-        "heads/plan_is_ledger" => plan_is_ledger,
-        "heads/implicit_memory_is_flat_in_inner_steps" => memory_is_flat,
         "heads/dispatches_do_not_grow_with_tasks" => dispatches_do_not_grow,
     ]
 }
 
 /// A linear head with a start of zero.
-fn linear(inner_steps: u32, gradient: LowerGradient) -> LinearSettings {
+pub(super) fn linear(inner_steps: u32, gradient: LowerGradient) -> LinearSettings {
     LinearSettings {
         inner_steps,
         inner_learning_rate: 0.5,
@@ -53,7 +43,7 @@ fn linear(inner_steps: u32, gradient: LowerGradient) -> LinearSettings {
     }
 }
 
-fn by_cg(cg_steps: u32) -> LowerGradient {
+pub(super) fn by_cg(cg_steps: u32) -> LowerGradient {
     LowerGradient::Implicit(ImplicitSettings { cg_steps, cg_tolerance: 0.0, damping: 0.0, preconditioned: false })
 }
 
@@ -61,7 +51,7 @@ fn by_series(terms: u32, eta: f32) -> LowerGradient {
     LowerGradient::Neumann(NeumannSettings { terms, eta, estimate_steps: 6 })
 }
 
-const RIDGE: HeadSettings = HeadSettings::Ridge(RidgeSettings { lambda: 0.5, scale: 2.0 });
+pub(super) const RIDGE: HeadSettings = HeadSettings::Ridge(RidgeSettings { lambda: 0.5, scale: 2.0 });
 
 /// A pass on embeddings.
 #[derive(Clone, Debug)]
@@ -356,7 +346,7 @@ async fn ridge_is_its_twin(gpu: &Gpu) -> Result<(), String> {
 }
 
 /// The heads of the tests that hold for all of them.
-fn all_heads() -> [HeadSettings; 5] {
+pub(super) fn all_heads() -> [HeadSettings; 5] {
     let learned = LinearSettings { start: LinearStart::Learned { ways: 3 }, ..linear(4, LowerGradient::Unrolled) };
     [
         HeadSettings::Linear(linear(4, by_cg(2))),
@@ -567,126 +557,6 @@ async fn settings_that_cannot_be(_: &Gpu) -> Result<(), String> {
         (Err(MetaError::Config { .. }), Err(MetaError::Config { .. })) => Ok(()),
         other => Err(format!("{other:?}")),
     }
-}
-
-/// A small learner's configuration with another head.
-fn with_head(norm: Norm, head: HeadSettings, gradient: GradientSettings) -> LearnerConfig {
-    LearnerConfig { kind: head.into(), ..config((norm, VARIANTS[0].1), gradient) }
-}
-
-const NORM: Norm = Norm::Group { groups: 2 };
-
-async fn chunked_is_full(gpu: &Gpu) -> Result<(), String> {
-    let task = NoiseTask::small(2);
-    for head in all_heads() {
-        let full = solve(gpu, with_head(NORM, head, settings(Estimator::Full, 0, 1)), &task).await?;
-        for chunk in [1, 2, 5] {
-            let gradient = GradientSettings { query_batch: 4, ..settings(Estimator::Chunked, 0, chunk) };
-            let found = solve(gpu, with_head(NORM, head, gradient), &task).await?;
-            let error = (found.0.loss - full.0.loss).abs();
-            if error > 1e-6 {
-                return Err(format!("{head:?}, chunks of {chunk}: loss off by {error:e}"));
-            }
-            found.1.check(&format!("{head:?}, chunks of {chunk}"), &full.1, ROUNDING)?;
-        }
-    }
-    Ok(())
-}
-
-async fn lite_is_unbiased(gpu: &Gpu) -> Result<(), String> {
-    let task = NoiseTask::small(2);
-    for head in [all_heads()[0], RIDGE] {
-        let full = solve(gpu, with_head(NORM, head, settings(Estimator::Full, 0, 1)), &task).await?;
-        let mut gradients = Vec::new();
-        for subset in subsets(task.support(), 2) {
-            let gradient = GradientSettings { support_subset: Some(subset), ..settings(Estimator::Lite, 2, 2) };
-            gradients.push(solve(gpu, with_head(NORM, head, gradient), &task).await?.1);
-        }
-        Gradient::mean(&gradients).check(&format!("mean over subsets, {head:?}"), &full.1, ROUNDING)?;
-        if gradients[0].minus(&full.1).norm() < 0.01 * full.1.norm() {
-            return Err(format!("{head:?}: a subset is as good as all"));
-        }
-    }
-    // One draw for each query batch would mean one solve for each, which is another gradient.
-    let gradient = GradientSettings { subset: SubsetTime::QueryBatch, ..settings(Estimator::Lite, 2, 2) };
-    match Model::new(with_head(NORM, all_heads()[0], gradient), gpu.tier()) {
-        Err(MetaError::Config { key: "gradient.subset", .. }) => Ok(()),
-        other => Err(format!("{:?}", other.map(|_| ()))),
-    }
-}
-
-/// With batch statistics the network couples images; the heads do not mind.
-async fn batch_statistics(gpu: &Gpu) -> Result<(), String> {
-    let task = NoiseTask::small(3);
-    for head in all_heads() {
-        solve(gpu, with_head(Norm::Batch, head, settings(Estimator::Full, 0, 1)), &task).await?;
-    }
-    Ok(())
-}
-
-async fn tasks_side_by_side(gpu: &Gpu) -> Result<(), String> {
-    let tasks: Vec<NoiseTask> = (0..3).map(|number| NoiseTask::small(40 + number)).collect();
-    for head in all_heads() {
-        let gradient = GradientSettings { query_batch: 4, ..settings(Estimator::Chunked, 0, 4) };
-        let mut limits = tasks[0].limits();
-        limits.tasks = 3;
-        // The learner adds the tasks' gradients up; `solve` gives those of one.
-        let mut one = learner(gpu, with_head(NORM, head, gradient.clone()), limits, Purpose::Gradient).await?;
-        let mut gradients = Vec::new();
-        for task in &tasks {
-            gradients.push(solve_with(&mut one, task, 0).await?.1);
-        }
-        let expected = Gradient::mean(&gradients).scaled(3.0);
-        one.clear_gradient();
-        let pass: Vec<_> = tasks.iter().map(NoiseTask::task).collect();
-        one.accumulate_pass(&pass, &mut [draw(0), draw(1), draw(2)]).await.map_err(message)?;
-        let found = Gradient::from(&one.gradient().await.map_err(message)?);
-        found.check(&format!("{head:?}"), &expected, ROUNDING)?;
-    }
-    Ok(())
-}
-
-async fn plan_is_ledger(gpu: &Gpu) -> Result<(), String> {
-    let task = NoiseTask::small(2);
-    let jacobi = ImplicitSettings { cg_steps: 2, cg_tolerance: 0.0, damping: 0.1, preconditioned: true };
-    let start = LinearStart::Learned { ways: 3 };
-    let more = [
-        HeadSettings::Linear(linear(3, LowerGradient::Implicit(jacobi))),
-        HeadSettings::Linear(LinearSettings { start, proximal: true, ..linear(3, by_cg(2)) }),
-    ];
-    for head in all_heads().into_iter().chain(more) {
-        let config = with_head(NORM, head, settings(Estimator::Chunked, 0, 2));
-        let model = Model::new(config.clone(), gpu.tier()).map_err(message)?;
-        let planned = model.planned_bytes(task.limits(), Purpose::Gradient).map_err(message)?;
-        let before = gpu.ledger().live();
-        gpu.ledger().reset_peak();
-        let mut learner = learner(gpu, config, task.limits(), Purpose::Gradient).await?;
-        solve_with(&mut learner, &task, 0).await?;
-        let mut peak = gpu.ledger().peak();
-        before.iter().for_each(|(category, bytes)| peak.subtract(category, bytes));
-        if peak != planned {
-            return Err(format!("{head:?}: peak {peak:?}, planned {planned:?}"));
-        }
-    }
-    Ok(())
-}
-
-async fn memory_is_flat(gpu: &Gpu) -> Result<(), String> {
-    let limits = TaskLimits { tasks: 4, ways: 5, support: 25, queries: 25 };
-    let bytes = |inner_steps, gradient| {
-        let network = Conv4Config { channels: CHANNELS, in_channels: 1, image_size: SIZE, norm: NORM };
-        let head = HeadSettings::Linear(linear(inner_steps, gradient));
-        let config = LearnerConfig { network, ..with_head(NORM, head, settings(Estimator::Chunked, 0, 8)) };
-        let model = Model::new(config, gpu.tier()).map_err(message)?;
-        Ok::<_, String>(model.planned_bytes(limits, Purpose::Gradient).map_err(message)?.total())
-    };
-    let (few, many) = (bytes(1, by_cg(5))?, bytes(100, by_cg(5))?);
-    let unrolled = bytes(100, LowerGradient::Unrolled)? - bytes(1, LowerGradient::Unrolled)?;
-    // 99 more w of 5 · (4 + 1) values in whole 256 bytes.
-    if few == many && unrolled == 99 * 4 * 256 {
-        return Ok(());
-    }
-    Err(format!("{few} bytes at K = 1, {many} at K = 100; unrolled grows by {unrolled}"))
 }
 
 async fn dispatches_do_not_grow(gpu: &Gpu) -> Result<(), String> {

@@ -10,6 +10,7 @@ mod full_network;
 mod golden;
 mod gradient;
 mod heads;
+mod heads_in_learners;
 mod memory;
 mod network64;
 mod passes;
@@ -31,6 +32,7 @@ pub fn cases() -> Vec<Case> {
         solver::cases(),
         quadratic::cases(),
         heads::cases(),
+        heads_in_learners::cases(),
         coupled::cases(),
         passes::cases(),
         tangents::cases(),

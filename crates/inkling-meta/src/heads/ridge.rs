@@ -9,7 +9,7 @@ use inkling_gpu::kernels::{
     linear_head_combine, linear_head_rows, ridge_backward_sum, ridge_backward_task, ridge_cholesky, ridge_gram,
     ridge_scale, ridge_solve, ridge_targets,
 };
-use inkling_gpu::{Allocate, Buffer, GpuError, Recorder, Tier};
+use inkling_gpu::{Allocate, Buffer, GpuError, Recorder};
 use inkling_nn::Layout;
 
 use super::classifier::{Classifier, stride_of};
@@ -190,11 +190,7 @@ impl RidgeHead<Buffer> {
         recorder.dispatch(params, buffers, elements)?;
         let mut first_row = 0;
         while first_row < size {
-            let end_row = match recorder.gpu().tier() {
-                // The driver for processors loses memory at every barrier after a launch's first.
-                Tier::Cpu => first_row + 1,
-                Tier::Gpu | Tier::Browser => end_of_piece(size, first_row),
-            };
+            let end_row = end_of_piece(size, first_row);
             let params = ridge_cholesky::Params { tasks, size, first_row, end_row };
             let buffers = ridge_cholesky::Buffers { states: self.states.all(), matrix: self.factor.all() };
             recorder.work(f64::from(tasks) * f64::from(size) * f64::from(size) * f64::from(end_row - first_row));
