@@ -1,6 +1,7 @@
 //! Shows the events of a run: a progress bar on a terminal, plain lines elsewhere, and JSON lines
 //! for programs.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -43,7 +44,7 @@ impl Printer {
                 self.line(&plan_text(*bytes, by_category));
             }
             Event::Started { run, adapter, first_step, steps } => {
-                self.line(&format!("training on {adapter} into {}", run.display()));
+                self.line(&format!("training on {adapter} into {}", place(run.as_deref())));
                 self.start(*first_step, *steps);
             }
             Event::Step(step) => self.step(step),
@@ -53,20 +54,29 @@ impl Printer {
             }
             // Where a checkpoint lies matters when the run ends; until then it is noise.
             Event::Checkpoint { .. } => {}
-            Event::Warning { message } => self.above_bar(|output| output.warning(message)),
+            // The command line asks for none of these, and reports how a run fails itself.
+            Event::Paused { .. }
+            | Event::Resumed { .. }
+            | Event::Changed { .. }
+            | Event::Snapshot(_)
+            | Event::Exported { .. }
+            | Event::DeviceLost { .. }
+            | Event::Failed { .. } => {}
+            Event::Warning { message } | Event::Refused { message } => self.above_bar(|output| output.warning(message)),
             Event::Evaluating { done, episodes, accuracy } => self.evaluating(*done, *episodes, *accuracy),
             Event::Finished { run, ending, step, seconds } => {
                 self.close();
+                let run = place(run.as_deref());
                 let (what, next) = match ending {
                     Ending::Completed => ("done", ""),
                     Ending::Interrupted => ("interrupted", ", resumable"),
                     Ending::TimeLimit => ("time limit reached", ", resumable"),
                 };
                 let took = duration_text(*seconds);
-                self.line(&format!("{what} after step {step}, {took}{next}: {}", run.display()));
+                self.line(&format!("{what} after step {step}, {took}{next}: {run}"));
                 let hint = match ending {
-                    Ending::Completed => format!("evaluate with: inkling eval --run {}", run.display()),
-                    _ => format!("continue with: inkling train --resume {}", run.display()),
+                    Ending::Completed => format!("evaluate with: inkling eval --run {run}"),
+                    _ => format!("continue with: inkling train --resume {run}"),
                 };
                 self.line(&hint);
             }
@@ -146,6 +156,11 @@ impl Printer {
             None => write(self.output),
         }
     }
+}
+
+/// The run folder for people.
+fn place(run: Option<&Path>) -> String {
+    run.map_or_else(|| "memory".to_owned(), |path| path.display().to_string())
 }
 
 fn new_bar(length: u64, position: u64) -> ProgressBar {

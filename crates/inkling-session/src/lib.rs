@@ -17,6 +17,8 @@ pub mod presets;
 pub mod report;
 pub mod run;
 pub mod run_folder;
+pub mod session;
+pub mod snapshot;
 mod statistics;
 pub mod table;
 pub mod tensor_file;

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use inkling_session::events::Event;
-use inkling_session::run::{Control, Target, train};
+use inkling_session::run::{Control, train};
 use inkling_session::run_folder::RunFolder;
+use inkling_session::session::Target;
 
 use super::{assign, layers, resolve, set_budget};
 use crate::args::{ConfigArgs, TrainArgs};
@@ -48,10 +49,12 @@ pub fn run(args: &TrainArgs, adapter: Option<String>, output: Output) -> Result<
     }));
     printer.close();
     result.map_err(|error| {
-        let (Target::New(path) | Target::Resume(path)) = &target;
-        let can_go_on = !error.is_usage() && !error.is_final() && RunFolder::newest_checkpoint(path).is_ok();
+        let has_checkpoint = |path: &&Path| RunFolder::newest_checkpoint(path).is_ok();
+        let resumable = target.folder().filter(has_checkpoint).filter(|_| !error.is_usage() && !error.is_final());
         let failure = Failure::from(error);
-        if can_go_on && failure.code() == 1 {
+        if let Some(path) = resumable
+            && failure.code() == 1
+        {
             let hint =
                 format!("{failure}\nonce that is put right, continue with: inkling train --resume {}", path.display());
             return Failure::failed(hint);

@@ -6,13 +6,14 @@ use inkling_platform::Stopwatch;
 
 use super::SessionError;
 use super::evaluate::evaluate;
-use super::train::{Control, Target, train};
+use super::train::{Control, train};
 use super::trial::Trial;
 use crate::config::RunConfig;
 use crate::events::Event;
 use crate::metrics::{MetricsRow, TimingRow, read_log};
 use crate::report::methods::{MethodPoint, MethodResult};
 use crate::run_folder::{METRICS_FILE, RunFolder, TIMING_FILE};
+use crate::session::Target;
 
 /// Outer steps by which the speed of a method is measured, after one that compiles its kernels.
 const CALIBRATION_STEPS: u32 = 5;

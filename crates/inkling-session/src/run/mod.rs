@@ -30,4 +30,4 @@ pub use gradient::{gradient, gradient_on};
 pub use memory::{MemoryPlan, memory_plans};
 pub use memory_report::{MemoryAxes, memory_report};
 pub use methods::{Budget, methods_report};
-pub use train::{Control, Target, train};
+pub use train::{Control, train};

@@ -20,19 +20,11 @@ use crate::events::{Ending, Evaluation, Event, SolveMetrics, StepMetrics};
 use crate::metrics::{MetricsRow, TimingRow};
 use crate::model_card::ModelCard;
 use crate::run_folder::RunFolder;
+use crate::session::Target;
 use crate::tensor_file::TensorFile;
 
 /// Weight of the latest step in the running mean of the speed.
 const SPEED_SMOOTHING: f64 = 0.1;
-
-/// Where a run goes.
-#[derive(Clone, Debug)]
-pub enum Target {
-    /// A new run in this folder.
-    New(PathBuf),
-    /// The run in this folder goes on.
-    Resume(PathBuf),
-}
 
 /// How a front end steers a run.
 pub trait Control {
@@ -127,6 +119,9 @@ impl<'c> Run<'c> {
                 resumed.warnings.into_iter().for_each(|warning| emit(Event::warning(warning)));
                 (resumed.folder, resumed.checkpoint)
             }
+            Target::Memory | Target::ResumeArchive(_) => {
+                return Err(SessionError::Setting("runs in memory are not there yet; give a folder".to_owned()));
+            }
         };
         let state = match checkpoint {
             Some(checkpoint) => {
@@ -138,7 +133,7 @@ impl<'c> Run<'c> {
         learner.clear_gradient();
         let stream = training.stream(state.episodes);
         emit(Event::Started {
-            run: folder.path().to_owned(),
+            run: Some(folder.path().to_owned()),
             adapter: format!("{} ({})", gpu.adapter().name, gpu.adapter().backend),
             first_step: state.step,
             steps: config.training.steps,
@@ -183,7 +178,7 @@ impl<'c> Run<'c> {
             let stops = last || ending != Ending::Completed;
             if stops || (training.checkpoint_every > 0 && step.is_multiple_of(training.checkpoint_every)) {
                 let path = self.checkpoint().await?;
-                emit(Event::Checkpoint { path, step });
+                emit(Event::Checkpoint { path: Some(path), step });
             }
             if stops {
                 break;
@@ -197,7 +192,7 @@ impl<'c> Run<'c> {
                 self.planned
             )));
         }
-        let run = self.folder.path().to_owned();
+        let run = Some(self.folder.path().to_owned());
         emit(Event::Finished { run, ending, step: self.state.step, seconds: clock.seconds() });
         Ok(())
     }
