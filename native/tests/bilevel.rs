@@ -50,6 +50,54 @@ fn every_head_trains_evaluates_and_adapts() {
     assert_eq!(first.parse::<f32>().unwrap(), 1.0, "{residuals}");
 }
 
+/// Algorithm 2: the same tasks in every step, with warm starts that a checkpoint carries.
+#[test]
+fn a_deterministic_run_goes_on_from_its_warm_starts_to_the_bit() {
+    let place = workplace();
+    let folder = place.path();
+    let sets = [
+        "training.algorithm=deterministic",
+        "training.tasks_per_step=3",
+        "training.tasks_per_pass=2",
+        "head.kind=implicit",
+        "gradient.estimator=chunked",
+    ];
+    let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
+    train(folder, "whole", &[&sets[..], &["--set", "training.steps=6"]].concat());
+    train(folder, "halves", &[&sets[..], &["--set", "training.steps=3"]].concat());
+    done(folder, &["train", "--resume", "halves", "--set", "training.steps=6"]);
+    let metrics = |run: &str| std::fs::read_to_string(folder.join(run).join("metrics.csv")).unwrap();
+    let without_validation = |run| metrics(run).lines().map(|line| line.split(',').take(6).collect()).collect();
+    let (whole, halves): (Vec<String>, Vec<String>) = (without_validation("whole"), without_validation("halves"));
+    assert_eq!(whole, halves);
+    let config = std::fs::read_to_string(folder.join("whole/config.toml")).unwrap();
+    assert!(config.contains("start = \"warm\"") && config.contains("solve_start = \"warm\""), "{config}");
+    // The tasks come again, so a warm solve has less to do than the first.
+    let residual = |line: usize| {
+        let text = metrics("whole");
+        let index = text.lines().next().unwrap().split(',').position(|name| name == "solve_residuals").unwrap();
+        let cell = text.lines().nth(line).unwrap().split(',').nth(index).unwrap().to_owned();
+        cell.split(' ').next().unwrap().parse::<f32>().unwrap()
+    };
+    assert_eq!(residual(1), 1.0);
+    assert!(residual(6) < 0.5, "the last solve begins at {}", residual(6));
+}
+
+#[test]
+fn warm_starts_need_a_list_of_tasks_and_no_chance() {
+    let place = workplace();
+    let refusals = [
+        (&["head.kind=implicit", "head.start=warm"][..], "deterministic"),
+        (&["head.kind=implicit", "training.algorithm=deterministic"], "draws images at random"),
+        (&["gradient.estimator=chunked", "task.variable=true", "training.algorithm=deterministic"], "of one size"),
+    ];
+    for (sets, reason) in refusals {
+        let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
+        let text = refused(place.path(), &[&["train", "--config", "tiny.toml", "--out", "run"], &sets[..]].concat(), 2);
+        assert!(text.contains(reason), "{text}");
+    }
+}
+
 #[test]
 fn every_learner_of_the_whole_network_trains_and_evaluates() {
     let place = workplace();

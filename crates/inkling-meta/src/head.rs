@@ -13,6 +13,9 @@ pub struct HeadTask {
     pub support: u32,
     /// M, the number of query images of each task.
     pub queries: u32,
+    /// The place of the first task among those of its step, under which a head with warm starts
+    /// keeps what the tasks have come to; none for tasks that leave nothing behind.
+    pub place: Option<u32>,
 }
 
 /// The tasks' tensors, which every phase may read.

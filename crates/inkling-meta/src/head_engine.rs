@@ -54,14 +54,15 @@ impl HeadEngine {
         &mut self,
         recorder: &mut Recorder,
         model: &Model,
-        (tasks, first_outcome): (&[Task<'_>], u32),
+        (tasks, first_task, first_outcome): (&[Task<'_>], u32, u32),
         numbers: &mut [Numbers],
     ) -> Result<(), MetaError> {
         self.prepare(recorder, model)?;
         let (members, subsets) = self.draw(model, tasks, numbers)?;
         let support = members.first().map_or(0, Vec::len) as u32;
         let fresh = draws_for_each_batch(model);
-        let mut step = Step::new(model, &self.sizes, (recorder, &self.workspace), tasks, (support, first_outcome));
+        let place = (support, first_outcome, Some(first_task));
+        let mut step = Step::new(model, &self.sizes, (recorder, &self.workspace), tasks, place);
         step.embed(&members).await?;
         let mut subsets = subsets.into_iter();
         for batch in step.batches() {
@@ -111,7 +112,7 @@ impl HeadEngine {
     ) -> Result<(), MetaError> {
         self.prepare(recorder, model)?;
         let (support, ways) = tasks.first().map_or((0, 0), |task| (task.support_labels.len() as u32, task.ways));
-        let mut step = Step::new(model, &self.sizes, (recorder, &self.workspace), tasks, (support, 0));
+        let mut step = Step::new(model, &self.sizes, (recorder, &self.workspace), tasks, (support, 0, None));
         let members: Vec<Vec<u32>> = tasks.iter().map(|_| (0..support).collect()).collect();
         step.embed(&members).await?;
         for batch in step.batches() {

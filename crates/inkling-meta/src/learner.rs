@@ -120,6 +120,38 @@ impl Learner {
         Ok(())
     }
 
+    /// What the head keeps for the tasks of a step between two steps, `[tasks, ·]` each: its warm
+    /// starts by name; nothing for heads without.
+    ///
+    /// # Errors
+    /// Device errors.
+    pub async fn warm_starts(&mut self) -> Result<Vec<(&'static str, Vec<f32>)>, MetaError> {
+        let Engine::Head(engine) = &self.engine else { return Ok(Vec::new()) };
+        let mut vectors = Vec::new();
+        for (name, buffer) in engine.workspace.head.warm_starts() {
+            vectors.push((name, self.recorder.read(buffer.all()).await?));
+        }
+        Ok(vectors)
+    }
+
+    /// Puts warm starts back, in the order of [`Learner::warm_starts`].
+    ///
+    /// # Errors
+    /// [`MetaError::Task`] where they belong to another number of tasks; device errors.
+    pub async fn set_warm_starts(&mut self, vectors: &[Vec<f32>]) -> Result<(), MetaError> {
+        let Engine::Head(engine) = &self.engine else { return Ok(()) };
+        for ((name, buffer), values) in engine.workspace.head.warm_starts().into_iter().zip(vectors) {
+            if 4 * values.len() as u64 != buffer.bytes() {
+                let found = values.len();
+                return Err(MetaError::Task(format!(
+                    "{name} has {found} values, which is not what this task list keeps"
+                )));
+            }
+            self.recorder.upload_values(buffer.all(), values).await?;
+        }
+        Ok(())
+    }
+
     /// Names of the optimiser's moments.
     pub fn moment_names(&self) -> &'static [&'static str] {
         self.engine.common().optimizer.as_ref().map_or(&[], |state| state.names())
@@ -219,7 +251,7 @@ impl Learner {
         let first_task = self.pending.len() as u32;
         match &mut self.engine {
             Engine::Head(engine) => {
-                engine.accumulate(&mut self.recorder, &self.model, (tasks, first_outcome), numbers).await?;
+                engine.accumulate(&mut self.recorder, &self.model, (tasks, first_task, first_outcome), numbers).await?;
             }
             Engine::FullNetwork(engine) => {
                 let place = (first_task, first_outcome);

@@ -25,16 +25,16 @@ pub(crate) struct Step<'l> {
 }
 
 impl<'l> Step<'l> {
-    /// `support`: the members of each task's support.
+    /// `support`: the members of each task's support; `place`: see [`HeadTask`].
     pub(crate) fn new(
         model: &'l Model,
         sizes: &'l Sizes,
         (recorder, workspace): (&'l mut Recorder, &'l Workspace<Buffer>),
         tasks: &'l [Task<'l>],
-        (support, first_outcome): (u32, u32),
+        (support, first_outcome, place): (u32, u32, Option<u32>),
     ) -> Self {
         let (ways, queries) = tasks.first().map_or((0, 0), |task| (task.ways, task.query_labels.len() as u32));
-        let head_task = HeadTask { tasks: tasks.len() as u32, ways, support, queries };
+        let head_task = HeadTask { tasks: tasks.len() as u32, ways, support, queries, place };
         Self { model, sizes, recorder, workspace, tasks, head_task, first_outcome }
     }
 

@@ -29,6 +29,11 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// Tasks that a head may keep warm starts for.
+    fn kept_tasks(self, limits: TaskLimits) -> u32 {
+        if self == Self::Evaluate { 0 } else { self.step_tasks(limits) }
+    }
+
     /// Tasks whose outcomes are kept until they are read.
     pub(crate) fn step_tasks(self, limits: TaskLimits) -> u32 {
         match self {
@@ -172,7 +177,7 @@ impl<B> Workspace<B> {
             gradients.push(network.gradients(allocate, &format!("gradients.{index}"), images)?);
         }
         let scratch = network.scratch(allocate, largest, pass, 1)?;
-        let head = head.allocate(allocate, limits, sizes.query_batch)?;
+        let head = head.allocate(allocate, limits, sizes.query_batch, purpose.kept_tasks(limits))?;
         Ok(Self {
             common,
             kept,

@@ -44,7 +44,13 @@ pub(super) fn linear(inner_steps: u32, gradient: LowerGradient) -> LinearSetting
 }
 
 pub(super) fn by_cg(cg_steps: u32) -> LowerGradient {
-    LowerGradient::Implicit(ImplicitSettings { cg_steps, cg_tolerance: 0.0, damping: 0.0, preconditioned: false })
+    LowerGradient::Implicit(ImplicitSettings {
+        cg_steps,
+        cg_tolerance: 0.0,
+        damping: 0.0,
+        preconditioned: false,
+        warm: false,
+    })
 }
 
 fn by_series(terms: u32, eta: f32) -> LowerGradient {
@@ -141,7 +147,7 @@ impl Rig {
         let model = HeadModel::new(head, &mut layout, data.dimension).map_err(message)?;
         let limits = TaskLimits { tasks: data.tasks, ways: data.ways, support: data.support, queries: data.queries };
         model.check(limits).map_err(message)?;
-        let head = model.allocate(&mut gpu.clone(), limits, data.queries).map_err(message)?;
+        let head = model.allocate(&mut gpu.clone(), limits, data.queries, 0).map_err(message)?;
         let mut flat = vec![0.0; layout.elements().max(1) as usize];
         model.initial().iter().for_each(|&(offset, value)| flat[offset as usize] = value);
         let mut learned = learned.iter();
@@ -170,7 +176,8 @@ impl Rig {
     }
 
     async fn run(&mut self, data: &Data, query_batch: u32) -> Result<Found, String> {
-        let task = HeadTask { tasks: data.tasks, ways: data.ways, support: data.support, queries: data.queries };
+        let task =
+            HeadTask { tasks: data.tasks, ways: data.ways, support: data.support, queries: data.queries, place: None };
         let embeddings = self.upload(&data.embeddings).await?;
         let support_labels = self.upload(&data.support_labels).await?;
         let query_labels = self.upload(&data.query_labels).await?;
@@ -416,8 +423,13 @@ async fn preconditioner_and_tolerance(gpu: &Gpu) -> Result<(), String> {
     let data = Data::new([2, 3, 5, 4, 6]);
     let exact = run(gpu, HeadSettings::Linear(linear(5, by_cg(30))), &data, 4).await?;
     for (cg_tolerance, preconditioned) in [(0.0, true), (1e-6, false), (1e-6, true)] {
-        let gradient =
-            LowerGradient::Implicit(ImplicitSettings { cg_steps: 30, cg_tolerance, damping: 0.0, preconditioned });
+        let gradient = LowerGradient::Implicit(ImplicitSettings {
+            cg_steps: 30,
+            cg_tolerance,
+            damping: 0.0,
+            preconditioned,
+            warm: false,
+        });
         let found = run(gpu, HeadSettings::Linear(linear(5, gradient)), &data, 4).await?;
         let error = distance(&found.rows, &wide(&exact.rows));
         let steps = found.reports[0].solve.as_ref().map_or(0, |solve| solve.iterations);
@@ -508,7 +520,8 @@ async fn reports(gpu: &Gpu) -> Result<(), String> {
 }
 
 async fn settings_that_cannot_be(_: &Gpu) -> Result<(), String> {
-    let implicit = ImplicitSettings { cg_steps: 5, cg_tolerance: 0.0, damping: 0.0, preconditioned: false };
+    let implicit =
+        ImplicitSettings { cg_steps: 5, cg_tolerance: 0.0, damping: 0.0, preconditioned: false, warm: false };
     let by = LowerGradient::Implicit;
     let series = |terms, eta| LowerGradient::Neumann(NeumannSettings { terms, eta, estimate_steps: 0 });
     let fine = linear(3, by(implicit));

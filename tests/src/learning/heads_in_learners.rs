@@ -105,7 +105,7 @@ async fn tasks_side_by_side(gpu: &Gpu) -> Result<(), String> {
 
 async fn plan_is_ledger(gpu: &Gpu) -> Result<(), String> {
     let task = NoiseTask::small(2);
-    let jacobi = ImplicitSettings { cg_steps: 2, cg_tolerance: 0.0, damping: 0.1, preconditioned: true };
+    let jacobi = ImplicitSettings { cg_steps: 2, cg_tolerance: 0.0, damping: 0.1, preconditioned: true, warm: false };
     let start = LinearStart::Learned { ways: 3 };
     let more = [
         HeadSettings::Linear(linear(3, LowerGradient::Implicit(jacobi))),

@@ -19,6 +19,7 @@ mod solver;
 mod tangents;
 mod training;
 mod unbiased;
+mod warm_starts;
 
 use crate::Case;
 
@@ -33,6 +34,7 @@ pub fn cases() -> Vec<Case> {
         quadratic::cases(),
         heads::cases(),
         heads_in_learners::cases(),
+        warm_starts::cases(),
         coupled::cases(),
         passes::cases(),
         tangents::cases(),

@@ -5,6 +5,7 @@ use inkling_gpu::kernels::linear_head_diagonal;
 use inkling_gpu::{Allocate, Buffer, Category, GpuError, Recorder};
 
 use super::lower::{Factors, Lower, combine_workgroups, tangent_workgroups, values};
+use super::warm::Warm;
 use crate::MetaError;
 use crate::head::{HeadTask, HeadTensors};
 use crate::solve::{
@@ -22,6 +23,9 @@ pub struct ImplicitSettings {
     pub damping: f32,
     /// Whether the Hessian's diagonal preconditions the solve.
     pub preconditioned: bool,
+    /// Whether a task's solve starts where its last one ended, in steps that all go through one list
+    /// of tasks (Algorithm 2 of Yang et al. 2025); else at zero.
+    pub warm: bool,
 }
 
 impl ImplicitSettings {
@@ -52,6 +56,8 @@ pub(super) struct Implicit<B> {
     /// v, `[tasks, stride]`.
     solution: B,
     diagonal: Option<B>,
+    /// v of the last step.
+    pub(super) warm: Option<Warm<B>>,
 }
 
 /// The Hessian of the lower level at w_K, where the residuals are: Hv = Xᵀ P'/N + ridge · v.
@@ -88,7 +94,7 @@ impl Implicit<()> {
     pub(super) fn allocate<A: Allocate>(
         settings: ImplicitSettings,
         allocate: &mut A,
-        tasks: u32,
+        [tasks, kept_tasks]: [u32; 2],
         lower: &Lower<A::Buffer>,
     ) -> Result<Implicit<A::Buffer>, GpuError> {
         let shape = VectorShape { tasks, length: lower.stride, stride: lower.stride };
@@ -98,7 +104,10 @@ impl Implicit<()> {
             damping: settings.damping,
         };
         let diagonal = settings.preconditioned.then(|| values(allocate, "diagonal", shape.elements())).transpose()?;
+        let starts_warm = settings.warm && kept_tasks > 0;
+        let warm = starts_warm.then(|| Warm::allocate(allocate, "warm.v", kept_tasks, lower.stride)).transpose()?;
         Ok(Implicit {
+            warm,
             solver: ConjugateGradient::allocate(allocate, Category::Embeddings, "head.cg", cg, shape)?,
             solution: values(allocate, "v", shape.elements())?,
             diagonal,
@@ -127,8 +136,13 @@ impl Implicit<Buffer> {
             right_hand_side: &lower.d_weights,
             diagonal: self.diagonal.as_ref(),
         };
-        self.solver.solve(recorder, system, CgStart::Zero, &self.solution).await?;
         let v = &self.solution;
+        let recalled = self.warm.as_ref().map(|warm| warm.recall(recorder, task, v)).transpose()?;
+        let start = if recalled == Some(true) { CgStart::Warm } else { CgStart::Zero };
+        self.solver.solve(recorder, system, start, v).await?;
+        if let Some(warm) = &self.warm {
+            warm.keep(recorder, task, v)?;
+        }
         lower.tangent(recorder, task, tensors, v, (lower.everyone.all(), None))?;
         lower.rows(recorder, task, [0.0, -1.0 / task.support as f32], [v, w], rows)?;
         lower.add_implicit_start_gradient(recorder, task, 1.0, v, gradient)

@@ -24,6 +24,9 @@ pub enum LinearStart {
     /// At zero.
     #[default]
     Zero,
+    /// Where the same task's loop ended in the last step; at zero in the first. For steps that all
+    /// go through one list of tasks (Algorithm 2 of Yang et al. 2025).
+    Warm,
     /// At the parameters `head.weight` `[ways, d]` and `head.bias` `[ways]`; tasks of fewer ways use
     /// the first rows. Unrolled they have an exact gradient; with a proximal ridge the implicit one;
     /// else Reptile's w_0 − w_K, which is no derivative (at a solved lower level that is zero).
@@ -126,11 +129,17 @@ impl LinearModel {
             LowerGradient::Unrolled => {}
         }
         let learned = match start {
-            LinearStart::Zero if proximal => {
-                let reason = "a start of zero never moves: use head.start = \"learned\", or leave the ridge plain";
+            LinearStart::Zero | LinearStart::Warm if proximal => {
+                let reason =
+                    "the ridge pulls to a learned start: use head.start = \"learned\", or leave the ridge plain";
                 return Err(MetaError::config("head.proximal", true, reason));
             }
-            LinearStart::Zero => None,
+            LinearStart::Warm if gradient == LowerGradient::Unrolled => {
+                let reason = "back through its steps the gradient is exact for a start that does not depend on the \
+                              network; use head.start = \"zero\" or \"learned\", or head.kind = \"implicit\"";
+                return Err(MetaError::config("head.start", "warm", reason));
+            }
+            LinearStart::Zero | LinearStart::Warm => None,
             LinearStart::Learned { ways } => {
                 let weight = layout.push("head.weight", &[ways as usize, dimension as usize]);
                 Some([weight, layout.push("head.bias", &[ways as usize])])
@@ -155,17 +164,19 @@ impl LinearModel {
         }
     }
 
-    /// The head's buffers for passes within `limits`, in query batches of up to `query_batch`.
+    /// The head's buffers for passes within `limits`, in query batches of up to `query_batch`, with
+    /// warm starts for `kept_tasks`.
     pub(crate) fn allocate<A: Allocate>(
         self,
         allocate: &mut A,
         limits: TaskLimits,
         query_batch: u32,
+        kept_tasks: u32,
     ) -> Result<LinearHead<A::Buffer>, GpuError> {
-        let lower = Lower::allocate(self, allocate, limits)?;
+        let lower = Lower::allocate(self, allocate, limits, kept_tasks)?;
         let through = match self.settings.gradient {
             LowerGradient::Implicit(settings) => {
-                Through::Implicit(Implicit::allocate(settings, allocate, limits.tasks, &lower)?)
+                Through::Implicit(Implicit::allocate(settings, allocate, [limits.tasks, kept_tasks], &lower)?)
             }
             LowerGradient::Unrolled => Through::Unrolled(Unrolled::allocate(allocate, limits.tasks, &lower)?),
             LowerGradient::Neumann(settings) => {
@@ -187,6 +198,16 @@ impl LinearModel {
 }
 
 impl LinearHead<Buffer> {
+    /// As [`super::AnyHead::warm_starts`].
+    pub(crate) fn warm_starts(&self) -> Vec<(&'static str, &Buffer)> {
+        let solution = match &self.through {
+            Through::Implicit(implicit) => implicit.warm.as_ref(),
+            Through::Unrolled(_) | Through::Neumann(_) => None,
+        };
+        let named = [("warm.w", self.lower.warm.as_ref()), ("warm.v", solution)];
+        named.into_iter().filter_map(|(name, warm)| Some((name, warm?.buffer()))).collect()
+    }
+
     /// What became of the tasks of the last pass. Reads back: not for within a step.
     pub(crate) async fn reports(&self, recorder: &mut Recorder) -> Result<Vec<HeadReport>, GpuError> {
         let everyone: Vec<u32> = recorder.read(self.lower.everyone.slice(0, 4)?).await?;

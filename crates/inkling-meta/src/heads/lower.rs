@@ -8,7 +8,8 @@ use inkling_gpu::kernels::{
 use inkling_gpu::{Allocate, Buffer, Category, GpuError, Recorder, Slice};
 
 use super::classifier::stride_of;
-use super::linear::{LinearModel, LowerGradient};
+use super::linear::{LinearModel, LinearStart, LowerGradient};
+use super::warm::Warm;
 use crate::TaskLimits;
 use crate::head::{HeadTask, HeadTensors};
 
@@ -31,6 +32,8 @@ pub(crate) struct Lower<B> {
     pub(super) tangents: B,
     /// dL/dw of the queries so far.
     pub(super) d_weights: B,
+    /// w_K of the last step.
+    pub(super) warm: Option<Warm<B>>,
 }
 
 /// A buffer of the head's.
@@ -49,12 +52,15 @@ impl<B> Lower<B> {
         model: LinearModel,
         allocate: &mut A,
         limits: TaskLimits,
+        kept_tasks: u32,
     ) -> Result<Self, GpuError> {
         let stride = stride_of(limits.ways, model.dimension);
         let tasks = u64::from(limits.tasks);
         let (vector, rows) = (tasks * u64::from(stride), tasks * u64::from(limits.support) * u64::from(limits.ways));
         let keeps_all = model.settings.gradient == LowerGradient::Unrolled;
         let count = if keeps_all { model.settings.inner_steps + 1 } else { 2 };
+        let starts_warm = model.settings.start == LinearStart::Warm && kept_tasks > 0;
+        let warm = starts_warm.then(|| Warm::allocate(allocate, "warm.w", kept_tasks, stride)).transpose()?;
         let keeps_start = model.learned.is_some() && !keeps_all;
         let mut values = |name: &str, elements| values(allocate, name, elements);
         Ok(Self {
@@ -67,6 +73,7 @@ impl<B> Lower<B> {
             residuals: values("residuals", rows)?,
             tangents: values("tangents", rows)?,
             d_weights: values("d_weights", vector)?,
+            warm,
         })
     }
 }
@@ -132,7 +139,11 @@ impl Lower<Buffer> {
             self.combine(recorder, task, tensors, &self.residuals, factors, vectors)?;
             recorder.breathe().await?;
         }
+        // A loop that has diverged leaves zeros here, and so in what is kept.
         self.check(recorder, task, self.solved()?, false)?;
+        if let Some(warm) = &self.warm {
+            warm.keep(recorder, task, self.solved()?)?;
+        }
         recorder.clear(self.d_weights.all());
         Ok(())
     }
@@ -157,6 +168,11 @@ impl Lower<Buffer> {
 
     fn begin(&self, recorder: &mut Recorder, task: HeadTask, tensors: HeadTensors<'_>) -> Result<(), GpuError> {
         let start = self.iterate(0)?;
+        if let Some(warm) = &self.warm
+            && warm.recall(recorder, task, start)?
+        {
+            return Ok(());
+        }
         let Some([weight_offset, bias_offset]) = self.model.learned else {
             recorder.clear(start.all());
             return Ok(());

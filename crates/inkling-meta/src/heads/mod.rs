@@ -8,6 +8,7 @@ mod neumann;
 mod prototypes;
 mod ridge;
 mod unrolled;
+mod warm;
 
 use inkling_gpu::kernels::softmax_cross_entropy;
 use inkling_gpu::{Allocate, Buffer, GpuError, Recorder};
@@ -117,7 +118,7 @@ impl HeadModel {
     }
 
     /// The head's buffers for passes within `limits`, in batches of up to `query_batch` queries of
-    /// each task.
+    /// each task, with warm starts for `kept_tasks` tasks where the head has them.
     ///
     /// # Errors
     /// Those of the allocator.
@@ -126,10 +127,11 @@ impl HeadModel {
         allocate: &mut A,
         limits: TaskLimits,
         query_batch: u32,
+        kept_tasks: u32,
     ) -> Result<AnyHead<A::Buffer>, GpuError> {
         Ok(AnyHead(match &self.0 {
             Kind::Prototypes(head) => Any::Prototypes(head.allocate(allocate, limits, query_batch)?),
-            Kind::Linear(head) => Any::Linear(head.allocate(allocate, limits, query_batch)?),
+            Kind::Linear(head) => Any::Linear(head.allocate(allocate, limits, query_batch, kept_tasks)?),
             Kind::Ridge(head) => Any::Ridge(head.allocate(allocate, limits, query_batch)?),
         }))
     }
@@ -147,6 +149,14 @@ macro_rules! each {
 }
 
 impl AnyHead<Buffer> {
+    /// What is kept for the tasks of a step from one step to the next, by name: `[tasks, ·]` each.
+    pub fn warm_starts(&self) -> Vec<(&'static str, &Buffer)> {
+        match &self.0 {
+            Any::Linear(head) => head.warm_starts(),
+            Any::Prototypes(_) | Any::Ridge(_) => Vec::new(),
+        }
+    }
+
     /// What became of the tasks of the last pass; nothing for heads that cannot fail. Reads back:
     /// not for within a step.
     ///

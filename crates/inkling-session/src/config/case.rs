@@ -140,6 +140,9 @@ impl CaseConfig {
             (Some(_), _, _) => checks.fail("learner", "replaces [head] and [gradient]; leave those sections out"),
             (None, Some(head), Some(gradient)) => {
                 head::check(&mut checks, head);
+                if head.starts_warm() {
+                    checks.fail("head", "starts \"warm\", but a case is one task without a past; leave that key out");
+                }
                 checks.batch_norm_estimator(self.model.norm, gradient.estimator);
                 gradient.problems(&mut checks);
             }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Algorithm;
 use super::validate::Checks;
 
 /// The head.
@@ -44,6 +45,19 @@ pub enum StartKind {
     Learned,
     /// At learned weights, which the regulariser pulls to as well: (λ/2)‖w − w₀‖².
     Proximal,
+    /// Where the task's steps ended in the last outer step; with `training.algorithm = "deterministic"`.
+    Warm,
+}
+
+/// Where conjugate gradient begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SolveStart {
+    /// At zero.
+    #[default]
+    Zero,
+    /// Where the task's solve ended in the last outer step; with `training.algorithm = "deterministic"`.
+    Warm,
 }
 
 /// The section `[head]`. A key that the chosen head has no use for is left aside; a key that is
@@ -70,6 +84,9 @@ pub struct HeadConfig {
     /// Where the steps begin.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start: Option<StartKind>,
+    /// Where conjugate gradient begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub solve_start: Option<SolveStart>,
     /// N_cg, iterations of conjugate gradient at most.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cg_steps: Option<u32>,
@@ -104,6 +121,7 @@ impl HeadConfig {
             inner_lr: Some(0.05),
             ridge: Some(0.1),
             start: Some(StartKind::Zero),
+            solve_start: Some(SolveStart::Zero),
             cg_steps: Some(20),
             cg_tolerance: Some(1e-4),
             damping: Some(0.0),
@@ -119,6 +137,21 @@ impl HeadConfig {
     pub fn scale(&self) -> f32 {
         let cosines = self.kind == HeadKind::Prototypes && self.metric == Metric::Cosine;
         self.scale.unwrap_or(if cosines { 10.0 } else { 1.0 })
+    }
+
+    /// Fills in where the implicit head begins: warm where every step has the same tasks.
+    pub(super) fn settle(&mut self, algorithm: Algorithm) {
+        if algorithm == Algorithm::Deterministic && self.kind == HeadKind::Implicit {
+            self.start.get_or_insert(StartKind::Warm);
+            self.solve_start.get_or_insert(SolveStart::Warm);
+        }
+    }
+
+    /// Whether anything begins where it ended in the last outer step.
+    pub fn starts_warm(&self) -> bool {
+        let steps = matches!(self.kind, HeadKind::Implicit | HeadKind::Neumann | HeadKind::Unrolled);
+        let solves = self.kind == HeadKind::Implicit;
+        (steps && self.start == Some(StartKind::Warm)) || (solves && self.solve_start == Some(SolveStart::Warm))
     }
 
     /// K; 20 unless configured.

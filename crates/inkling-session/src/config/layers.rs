@@ -98,7 +98,8 @@ impl Layers {
     /// [`ConfigError::Invalid`] lists every unknown key, or else the first value of a wrong type,
     /// or else every value that cannot be.
     pub fn run_config(&self) -> Result<RunConfig, ConfigError> {
-        let config: RunConfig = self.read(&RunConfig::complete())?;
+        let mut config: RunConfig = self.read(&RunConfig::complete())?;
+        config.head.settle(config.training.algorithm);
         self.refuse(config.problems())?;
         Ok(config)
     }

@@ -20,11 +20,11 @@ use serde::{Deserialize, Serialize};
 
 pub use case::{CaseConfig, CaseGradient, CaseMethod, CaseModel};
 pub use error::{ConfigError, Place, Problem};
-pub use head::{HeadConfig, HeadKind, Metric, StartKind};
+pub use head::{HeadConfig, HeadKind, Metric, SolveStart, StartKind};
 pub(crate) use keys::most_similar;
 pub use layers::Layers;
 pub use learner::{LearnerConfig, LearnerKind, RatesKind};
-pub use training::{Optimizer, Schedule, TrainingConfig};
+pub use training::{Algorithm, Optimizer, Schedule, TrainingConfig};
 
 use crate::units::ByteSize;
 

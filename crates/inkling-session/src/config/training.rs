@@ -18,6 +18,18 @@ pub enum Optimizer {
     Sgd,
 }
 
+/// Which tasks a step goes through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Algorithm {
+    /// Fresh tasks in every step (Algorithm 1 of Yang 2025, and what everybody else does).
+    #[default]
+    Stochastic,
+    /// The same `tasks_per_step` tasks in every step, each started where it ended in the last
+    /// (Algorithm 2 of Yang 2025).
+    Deterministic,
+}
+
 /// How the learning rate changes over a run, after any warm-up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -37,6 +49,8 @@ pub enum Schedule {
 pub struct TrainingConfig {
     /// Optimiser steps.
     pub steps: u64,
+    /// Which episodes a step goes through.
+    pub algorithm: Algorithm,
     /// Episodes whose gradients are averaged into one step.
     pub tasks_per_step: u32,
     /// Episodes of one size that run side by side in the same launches; zero takes all of a step.
@@ -87,6 +101,11 @@ impl TrainingConfig {
         if self.tasks_per_pass == 0 { step } else { self.tasks_per_pass.min(step) }
     }
 
+    /// How many training episodes there are, where it is a finite list.
+    pub fn task_list(&self) -> Option<u32> {
+        (self.algorithm == Algorithm::Deterministic).then_some(self.tasks_per_step.max(1))
+    }
+
     /// Whether the run is interrupted for validations.
     pub fn validates(&self) -> bool {
         self.validate_every > 0 && self.validation_episodes > 0
@@ -97,6 +116,7 @@ impl Default for TrainingConfig {
     fn default() -> Self {
         Self {
             steps: 1000,
+            algorithm: Algorithm::Stochastic,
             tasks_per_step: 1,
             tasks_per_pass: 1,
             optimizer: Optimizer::Adam,

@@ -2,8 +2,8 @@
 //! remedy; and the warnings about what is allowed but seldom meant.
 
 use super::{
-    EstimatorKind, EvaluationConfig, GradientConfig, HeadConfig, LearnerConfig, ModelConfig, NormKind, Problem,
-    RunConfig, Schedule, TaskConfig, TrainingConfig, head, learner,
+    Algorithm, EstimatorKind, EvaluationConfig, GradientConfig, HeadConfig, LearnerConfig, ModelConfig, NormKind,
+    Problem, RunConfig, Schedule, StartKind, TaskConfig, TrainingConfig, head, learner,
 };
 use crate::units::{ByteSize, TimeSpan};
 
@@ -236,6 +236,7 @@ impl RunConfig {
         if self.task.variable && self.training.tasks_per_pass != 1 {
             checks.fail("training.tasks_per_pass", "must be 1 with task.variable: tasks of one pass are of one size");
         }
+        checks.algorithm(self);
         checks.evaluation(&self.evaluation);
         if self.memory.budget == Some(ByteSize(0)) {
             checks.fail("memory.budget", "is zero; leave it out for no limit");
@@ -307,6 +308,35 @@ impl Checks {
             (0.0..=180.0).contains(&v)
         });
         self.fraction("data.augmentation.scale", augmentation.scale.into());
+    }
+
+    /// What goes with a finite list of tasks, and what needs one.
+    fn algorithm(&mut self, config: &RunConfig) {
+        let deterministic = config.training.algorithm == Algorithm::Deterministic;
+        if !deterministic && config.learner.is_none() && config.head.starts_warm() {
+            let key = if config.head.start == Some(StartKind::Warm) { "head.start" } else { "head.solve_start" };
+            self.fail(
+                key,
+                "is \"warm\", but fresh tasks have no last step to start from; \
+                 use training.algorithm = \"deterministic\", or leave it out",
+            );
+        }
+        if !deterministic {
+            return;
+        }
+        if matches!(config.gradient.estimator, EstimatorKind::Lite | EstimatorKind::Subsampled) {
+            self.fail(
+                "gradient.estimator",
+                format!(
+                    "is \"{}\", which draws images at random; with training.algorithm = \"deterministic\" use \
+                     \"chunked\" or \"full\"",
+                    config.gradient.estimator.name()
+                ),
+            );
+        }
+        if config.task.variable {
+            self.fail("task.variable", "draws tasks of any size; a finite list of tasks has tasks of one size");
+        }
     }
 
     /// Batch statistics are those of one pass, so nothing may cut a pass into pieces.

@@ -95,7 +95,7 @@ impl HeadBench {
         model.check(limits)?;
         let mut gpu = gpu.clone();
         let elements = u64::from(layout.elements().max(1));
-        let head = model.allocate(&mut gpu, limits, queries)?;
+        let head = model.allocate(&mut gpu, limits, queries, 0)?;
         let mut values = |name: &str, count: u64| gpu.values(Category::Embeddings, name, count);
         let (all_support, all_queries) = (u64::from(tasks * support), u64::from(tasks * queries));
         let (parameters, gradient) = (values("parameters", elements)?, values("gradient", elements)?);
@@ -120,7 +120,7 @@ impl HeadBench {
         recorder.upload_values(support_labels.all(), &labels(all_support)).await?;
         recorder.upload_values(query_labels.all(), &labels(all_queries)).await?;
         recorder.finish().await?;
-        let task = HeadTask { tasks, ways, support, queries };
+        let task = HeadTask { tasks, ways, support, queries, place: None };
         Ok(Self {
             recorder,
             head,

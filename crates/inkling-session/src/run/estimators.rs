@@ -44,6 +44,7 @@ pub async fn estimators(
         spec: training_spec(&config.task),
         augmentation: None,
         seed: config.training.seed,
+        list: None,
     };
     source.check()?;
     let prepared = source.prepare(0)?;

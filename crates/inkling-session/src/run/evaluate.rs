@@ -36,6 +36,7 @@ pub async fn evaluate(
         spec: evaluation_spec(&config.evaluation),
         augmentation: None,
         seed: config.evaluation.seed,
+        list: None,
     };
     source.check()?;
     let shape = source.dataset.image_shape();

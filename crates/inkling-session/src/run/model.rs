@@ -13,7 +13,7 @@ use super::SessionError;
 use crate::config::{
     DataConfig, EstimatorKind, EvaluationConfig, GradientConfig, HeadConfig, HeadKind, LearnerConfig as LearnerSection,
     LearnerKind as LearnerName, Metric as MetricName, ModelConfig, NormKind, Optimizer as OptimizerName, RatesKind,
-    RunConfig, StartKind, SubsetKind, TaskConfig, TrainingConfig,
+    RunConfig, SolveStart, StartKind, SubsetKind, TaskConfig, TrainingConfig,
 };
 use crate::model_card::ModelCard;
 use crate::tensor_file::{Tensor, TensorFile};
@@ -83,6 +83,7 @@ pub(super) fn head(head: &HeadConfig, ways: u32) -> HeadSettings {
             cg_tolerance: head.cg_tolerance(),
             damping: head.damping(),
             preconditioned: head.preconditioned.unwrap_or(false),
+            warm: head.solve_start == Some(SolveStart::Warm),
         }),
         HeadKind::Unrolled => LowerGradient::Unrolled,
         HeadKind::Neumann => {
@@ -96,7 +97,11 @@ pub(super) fn head(head: &HeadConfig, ways: u32) -> HeadSettings {
         inner_learning_rate: head.inner_lr(),
         ridge: head.ridge(),
         proximal: start == StartKind::Proximal,
-        start: if start == StartKind::Zero { LinearStart::Zero } else { LinearStart::Learned { ways } },
+        start: match start {
+            StartKind::Zero => LinearStart::Zero,
+            StartKind::Warm => LinearStart::Warm,
+            StartKind::Learned | StartKind::Proximal => LinearStart::Learned { ways },
+        },
         gradient,
     })
 }

@@ -45,6 +45,8 @@ pub(super) struct TaskSource {
     pub(super) spec: EpisodeSpec,
     pub(super) augmentation: Option<Augmentation>,
     pub(super) seed: u64,
+    /// How many episodes there are; none for no end of them.
+    pub(super) list: Option<u32>,
 }
 
 impl TaskSource {
@@ -69,10 +71,12 @@ impl TaskSource {
         })
     }
 
-    /// The episodes from `first` on, loaded ahead.
+    /// The episodes from `first` on, loaded ahead; those of a list come again and again.
     pub(super) fn stream(&self, first: u64) -> TaskStream {
         let source = self.clone();
-        TaskStream(Prefetch::new(first, AHEAD, move |index| source.prepare(index)))
+        TaskStream(Prefetch::new(first, AHEAD, move |index| {
+            source.prepare(source.list.map_or(index, |tasks| index % u64::from(tasks.max(1))))
+        }))
     }
 
     /// Checks that the split can fill an episode, before anything long begins.

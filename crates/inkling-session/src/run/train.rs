@@ -21,7 +21,7 @@ use crate::metrics::{MetricsRow, TimingRow};
 use crate::model_card::ModelCard;
 use crate::run_folder::RunFolder;
 use crate::session::Target;
-use crate::tensor_file::TensorFile;
+use crate::tensor_file::{Tensor, TensorFile};
 
 /// Weight of the latest step in the running mean of the speed.
 const SPEED_SMOOTHING: f64 = 0.1;
@@ -75,6 +75,7 @@ impl<'c> Run<'c> {
             spec: training_spec(&config.task),
             augmentation: augmentation(&config.data.augmentation)?,
             seed: config.training.seed,
+            list: config.training.task_list(),
         };
         let validation_config = validation(config);
         let validation = TaskSource {
@@ -82,6 +83,7 @@ impl<'c> Run<'c> {
             spec: evaluation_spec(&validation_config),
             augmentation: None,
             seed: validation_config.seed,
+            list: None,
             ..training.clone()
         };
         training.check()?;
@@ -315,6 +317,12 @@ impl<'c> Run<'c> {
                 optimizer.tensors.insert(format!("{name}.{parameter}"), tensor);
             }
         }
+        for (name, values) in self.learner.warm_starts().await? {
+            let tasks = self.config.training.tasks_per_step.max(1) as usize;
+            let tensor = Tensor::f32(vec![tasks, values.len() / tasks], values)
+                .ok_or(SessionError::Fault("warm starts are not as many for every task"))?;
+            optimizer.tensors.insert(name.to_owned(), tensor);
+        }
         let path = self.folder.write_checkpoint(&Checkpoint { state: self.state.clone(), weights, optimizer })?;
         self.folder.write_curves()?;
         Ok(path)
@@ -358,7 +366,11 @@ async fn restore(learner: &mut Learner, checkpoint: &Checkpoint) -> Result<(), S
         }
         moments.push(moment);
     }
-    Ok(learner.set_moments(&moments).await?)
+    learner.set_moments(&moments).await?;
+    let tensors = &checkpoint.optimizer.tensors;
+    let kept = |(name, _): &(&'static str, Vec<f32>)| tensors.get(*name).and_then(Tensor::as_f32).map(<[f32]>::to_vec);
+    let warm: Vec<Vec<f32>> = learner.warm_starts().await?.iter().filter_map(kept).collect();
+    Ok(learner.set_warm_starts(&warm).await?)
 }
 
 /// The learning rate of a step, which counts from one.

@@ -38,6 +38,7 @@ impl Trial {
             spec: training_spec(&config.task),
             augmentation: None,
             seed: config.training.seed,
+            list: None,
         };
         source.check()?;
         let gpu = open_gpu(adapter, false).await?;
