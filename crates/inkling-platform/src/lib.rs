@@ -1,11 +1,21 @@
-//! Actors, channels, threads and clocks: the one home of target differences.
+//! Actors, channels, clocks, files and storage: the one home of target differences.
 
 mod actor;
+#[cfg(target_arch = "wasm32")]
+mod browser;
 mod channel;
 mod clock;
+mod files;
+mod pending;
 mod prefetch;
+mod storage;
 
 pub use actor::{sleep, spawn_actor, yield_now};
 pub use channel::{Receiver, Sender, channel};
 pub use clock::{Stopwatch, unix_seconds};
+pub use files::{
+    FileError, FileFilter, PickedFile, open_folders, pick_files, pick_files_of_folder, pick_folder, save_file,
+};
+pub use pending::Pending;
 pub use prefetch::Prefetch;
+pub use storage::{Storage, StorageError};
