@@ -1,1 +1,24 @@
 //! The egui panels: they show what sessions say and send them commands, and nothing else.
+//!
+//! [`InklingApp`] is the whole window; the desktop and the browser wrap it and hand it [`Services`],
+//! which carries all that differs between them. Each tab is a [`Panel`] with a state of its own.
+
+mod app;
+mod inspect;
+mod learners;
+mod notice;
+mod panel;
+mod services;
+mod settings;
+mod shell;
+mod teach;
+pub mod theme;
+mod train;
+pub mod widgets;
+
+pub use app::InklingApp;
+pub use notice::{Notice, Severity};
+pub use panel::{Panel, Shared};
+pub use services::{CameraFrame, CameraState, Services, Webcam};
+pub use settings::{Settings, ThemeChoice};
+pub use shell::Tab;
