@@ -15,58 +15,69 @@ const SMOOTHED_SHARE: f64 = 0.05;
 /// # Errors
 /// When the drawing library fails.
 pub fn draw(rows: &[MetricsRow]) -> Result<String, PlotError> {
-    let loss: Vec<(f64, f64)> = rows.iter().map(|r| (r.step as f64, r.loss.into())).collect();
-    let accuracy: Vec<(f64, f64)> = rows.iter().map(|r| (r.step as f64, f64::from(r.accuracy) * 100.0)).collect();
+    let losses: Vec<(f64, f64)> = rows.iter().map(|r| (r.step as f64, r.loss.into())).collect();
+    let accuracies: Vec<(f64, f64)> = rows.iter().map(|r| (r.step as f64, r.accuracy.into())).collect();
+    let validation_losses: Vec<(f64, f64)> =
+        rows.iter().filter_map(|r| Some((r.step as f64, r.validation_loss?.into()))).collect();
     let validations: Vec<(f64, f64, f64)> = rows
         .iter()
         .filter_map(|r| {
             let half = r.validation_interval.unwrap_or(0.0);
-            Some((r.step as f64, f64::from(r.validation_accuracy?) * 100.0, f64::from(half) * 100.0))
+            Some((r.step as f64, r.validation_accuracy?.into(), half.into()))
         })
         .collect();
-    let mut loss_series = raw_and_smoothed(&loss, "training loss", 0);
-    let validation_loss: Vec<(f64, f64)> =
-        rows.iter().filter_map(|r| Some((r.step as f64, r.validation_loss?.into()))).collect();
-    if !validation_loss.is_empty() {
-        loss_series.push(Series {
-            name: Some("validation loss".to_owned()),
-            points: validation_loss,
-            color: 1,
-            markers: true,
-            ..Series::default()
-        });
-    }
-    let mut accuracy_series = raw_and_smoothed(&accuracy, "training accuracy", 0);
-    if !validations.is_empty() {
-        accuracy_series.push(Series {
-            name: Some("validation accuracy, 95 % interval".to_owned()),
-            points: validations.iter().map(|v| (v.0, v.1)).collect(),
-            band: validations.iter().map(|v| (v.1 - v.2, v.1 + v.2)).collect(),
-            color: 1,
-            markers: true,
-            ..Series::default()
-        });
-    }
-    render(&[
-        Plot {
-            title: "Query loss".to_owned(),
-            x_label: "step".to_owned(),
-            y_label: "cross-entropy".to_owned(),
-            series: loss_series,
-            ..Plot::default()
-        },
-        Plot {
-            title: "Query accuracy".to_owned(),
-            legend: Corner::LowerRight,
-            x_label: "step".to_owned(),
-            y_label: "%".to_owned(),
-            series: accuracy_series,
-            ..Plot::default()
-        },
-    ])
+    render(&[loss(&losses, &validation_losses), accuracy(&accuracies, &validations)])
 }
 
-fn raw_and_smoothed(points: &[(f64, f64)], name: &str, color: usize) -> Vec<Series> {
+/// The panel of the losses: `(step, cross-entropy)` of training and of validations.
+pub(crate) fn loss(training: &[(f64, f64)], validations: &[(f64, f64)]) -> Plot {
+    let mut series = raw_and_smoothed(training, "training loss", 0);
+    if !validations.is_empty() {
+        series.push(Series {
+            name: Some("validation loss".to_owned()),
+            points: validations.to_vec(),
+            color: 1,
+            markers: true,
+            ..Series::default()
+        });
+    }
+    Plot {
+        title: "Query loss".to_owned(),
+        x_label: "step".to_owned(),
+        y_label: "cross-entropy".to_owned(),
+        series,
+        ..Plot::default()
+    }
+}
+
+/// The panel of the accuracies: `(step, accuracy)` of training, and of validations with half the
+/// width of their confidence interval; shares of one, which the panel shows in percent.
+pub(crate) fn accuracy(training: &[(f64, f64)], validations: &[(f64, f64, f64)]) -> Plot {
+    let percent: Vec<(f64, f64)> = training.iter().map(|point| (point.0, point.1 * 100.0)).collect();
+    let mut series = raw_and_smoothed(&percent, "training accuracy", 0);
+    if !validations.is_empty() {
+        let edges = |v: &(f64, f64, f64)| ((v.1 - v.2) * 100.0, (v.1 + v.2) * 100.0);
+        series.push(Series {
+            name: Some("validation accuracy, 95 % interval".to_owned()),
+            points: validations.iter().map(|v| (v.0, v.1 * 100.0)).collect(),
+            band: validations.iter().map(edges).collect(),
+            color: 1,
+            markers: true,
+            ..Series::default()
+        });
+    }
+    Plot {
+        title: "Query accuracy".to_owned(),
+        legend: Corner::LowerRight,
+        x_label: "step".to_owned(),
+        y_label: "%".to_owned(),
+        series,
+        ..Plot::default()
+    }
+}
+
+/// Each value as it is, pale, behind the line that smooths them.
+pub(crate) fn raw_and_smoothed(points: &[(f64, f64)], name: &str, color: usize) -> Vec<Series> {
     vec![
         Series { points: thinned(points), color, faint: true, ..Series::default() },
         Series { name: Some(name.to_owned()), points: thinned(&smoothed(points)), color, ..Series::default() },
@@ -78,20 +89,26 @@ fn raw_and_smoothed(points: &[(f64, f64)], name: &str, color: usize) -> Vec<Seri
 fn smoothed(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let finite: Vec<(f64, f64)> = points.iter().copied().filter(|point| point.1.is_finite()).collect();
     let half = (finite.len() as f64 * SMOOTHED_SHARE / 2.0).round() as usize;
+    // Sums up to each point, so that a window costs two look-ups however wide it is.
+    let mut sums = vec![0.0];
+    sums.extend(finite.iter().scan(0.0, |sum, point| {
+        *sum += point.1;
+        Some(*sum)
+    }));
+    let sum_to = |index: usize| sums.get(index).copied().unwrap_or(0.0);
     finite
         .iter()
         .enumerate()
         .map(|(index, (x, _))| {
             let reach = half.min(index).min(finite.len() - 1 - index);
-            let window = finite.get(index - reach..=index + reach).unwrap_or_default();
-            let sum: f64 = window.iter().map(|point| point.1).sum();
-            (*x, sum / window.len().max(1) as f64)
+            let sum: f64 = sum_to(index + reach + 1) - sum_to(index - reach);
+            (*x, sum / (2 * reach + 1) as f64)
         })
         .collect()
 }
 
 /// Means of equal stretches, when there are more points than can be seen.
-fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+pub(crate) fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let stretch = points.len().div_ceil(MOST_POINTS).max(1);
     points
         .chunks(stretch)

@@ -10,6 +10,7 @@ pub mod curves;
 pub mod error;
 pub mod events;
 mod hex;
+pub mod history;
 pub mod metrics;
 pub mod model_card;
 pub mod plot;

@@ -185,12 +185,17 @@ pub fn summary(points: &[ConvergencePoint]) -> Table {
     table
 }
 
-/// One panel for each experiment that has points.
+/// The panels as SVG.
 ///
 /// # Errors
 /// When the drawing library fails.
 pub fn svg(points: &[ConvergencePoint]) -> Result<String, PlotError> {
-    let panels: Vec<Plot> = Experiment::ALL
+    render(&plots(points))
+}
+
+/// One panel for each experiment that has points.
+pub fn plots(points: &[ConvergencePoint]) -> Vec<Plot> {
+    Experiment::ALL
         .into_iter()
         .filter(|&experiment| of(points, experiment).next().is_some())
         .map(|experiment| Plot {
@@ -202,8 +207,7 @@ pub fn svg(points: &[ConvergencePoint]) -> Result<String, PlotError> {
             legend: Corner::UpperRight,
             series: lines(points, experiment),
         })
-        .collect();
-    render(&panels)
+        .collect()
 }
 
 fn lines(points: &[ConvergencePoint], experiment: Experiment) -> Vec<Series> {

@@ -63,12 +63,17 @@ pub fn table(points: &[EstimatorPoint]) -> Table {
     table
 }
 
-/// Two panels over H/N: the bias with the band that sampling alone explains (two standard
-/// errors), and the root-mean-square error. H = N is exact and has no place on a logarithmic axis.
+/// The panels as SVG.
 ///
 /// # Errors
 /// When the drawing library fails.
 pub fn svg(points: &[EstimatorPoint]) -> Result<String, PlotError> {
+    render(&plots(points))
+}
+
+/// Two panels over H/N: the bias with the band that sampling alone explains (two standard
+/// errors), and the root-mean-square error. H = N is exact and has no place on a logarithmic axis.
+pub fn plots(points: &[EstimatorPoint]) -> Vec<Plot> {
     let panel = |title: &str, y_label: &str, y: fn(&EstimatorPoint) -> f64, band: bool| {
         let mut series = Vec::new();
         for (color, kind) in [EstimatorKind::Lite, EstimatorKind::Subsampled].into_iter().enumerate() {
@@ -100,10 +105,10 @@ pub fn svg(points: &[EstimatorPoint]) -> Result<String, PlotError> {
             ..Plot::default()
         }
     };
-    render(&[
+    vec![
         panel("Bias, and what sampling alone explains (shaded)", "‖bias‖ / ‖gradient‖", |p| p.bias, true),
         panel("Root-mean-square error", "RMSE / ‖gradient‖", |p| p.rmse, false),
-    ])
+    ]
 }
 
 /// Writes `estimators.csv` and `estimators.svg` into `folder`, which is created where missing.

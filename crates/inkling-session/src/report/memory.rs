@@ -74,12 +74,17 @@ pub fn table(points: &[MemoryPoint]) -> Table {
     table
 }
 
-/// One panel for each axis that has points.
+/// The panels as SVG.
 ///
 /// # Errors
 /// When the drawing library fails.
 pub fn svg(points: &[MemoryPoint]) -> Result<String, PlotError> {
-    let panels: Vec<Plot> = Axis::ALL
+    render(&plots(points))
+}
+
+/// One panel for each axis that has points.
+pub fn plots(points: &[MemoryPoint]) -> Vec<Plot> {
+    Axis::ALL
         .into_iter()
         .filter(|&axis| points.iter().any(|point| point.axis == axis))
         .map(|axis| Plot {
@@ -91,8 +96,7 @@ pub fn svg(points: &[MemoryPoint]) -> Result<String, PlotError> {
             legend: Corner::UpperLeft,
             series: lines(points, axis),
         })
-        .collect();
-    render(&panels)
+        .collect()
 }
 
 fn lines(points: &[MemoryPoint], axis: Axis) -> Vec<Series> {

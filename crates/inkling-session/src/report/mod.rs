@@ -30,7 +30,10 @@ fn write<T: Serialize>(
 }
 
 /// The points as CSV with every digit.
-fn csv<T: Serialize>(points: &[T]) -> Result<String, String> {
+///
+/// # Errors
+/// What the writer says; there is no input for which it is known to fail.
+pub fn csv<T: Serialize>(points: &[T]) -> Result<String, String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for point in points {
         writer.serialize(point).map_err(|error| error.to_string())?;
