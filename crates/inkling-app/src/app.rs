@@ -84,6 +84,8 @@ impl InklingApp {
     /// Draws the window into `ui`, which has no margin.
     pub fn ui(&mut self, ui: &mut Ui) {
         self.dress(ui.ctx());
+        // `ui` was made before the look changed.
+        ui.reset_style();
         self.poll(ui.ctx());
         if let Some(tab) = shell::pressed_tab(ui.ctx()) {
             self.tab = tab;
