@@ -266,6 +266,14 @@ impl Gpu {
     }
 }
 
+impl Gpu {
+    /// Behaves from now on as if the device had reported this: for a device that belongs to someone
+    /// else, who hears of its loss first, and for tests of what a loss does.
+    pub fn report(&self, error: GpuError) {
+        self.shared.fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    }
+}
+
 /// The bytes that [`Gpu::buffer`] allocates for a request: what plans must count.
 pub fn storage_bytes(bytes: u64) -> u64 {
     bytes.max(4).next_multiple_of(4)

@@ -10,7 +10,7 @@ use crate::heads::HeadModel;
 use crate::model::Model;
 use crate::step::Step;
 use crate::workspace::{Purpose, Sizes, Workspace};
-use crate::{Estimator, MetaError, SubsetTime, Task, TaskLimits};
+use crate::{Estimator, Inspection, MetaError, SubsetTime, Task, TaskLimits};
 
 /// A learner's memory on a device, for a head on embeddings.
 #[derive(Debug)]
@@ -102,25 +102,33 @@ impl HeadEngine {
         Ok((all_members, subsets))
     }
 
-    /// Learns from the supports and scores the queries; `logits` gets those of every query.
+    /// Learns from the supports and scores the queries; `seen` gets what is to be seen of one task.
     pub(crate) async fn classify(
         &mut self,
         recorder: &mut Recorder,
         model: &Model,
         tasks: &[Task<'_>],
-        mut logits: Option<&mut Vec<f32>>,
+        mut seen: Option<&mut Inspection>,
     ) -> Result<(), MetaError> {
         self.prepare(recorder, model)?;
+        let workspace = &self.workspace;
+        let row_bytes = 4 * u64::from(model.network.dimension());
         let (support, ways) = tasks.first().map_or((0, 0), |task| (task.support_labels.len() as u32, task.ways));
         let mut step = Step::new(model, &self.sizes, (recorder, &self.workspace), tasks, (support, 0, None));
         let members: Vec<Vec<u32>> = tasks.iter().map(|_| (0..support).collect()).collect();
         step.embed(&members).await?;
+        if let Some(seen) = &mut seen {
+            let slice = workspace.embeddings.slice(0, u64::from(support) * row_bytes)?;
+            seen.support_embeddings = step.recorder.read(slice).await?;
+        }
         for batch in step.batches() {
             step.score(batch).await?;
-            if let Some(logits) = &mut logits {
-                let bytes = 4 * u64::from(batch.queries) * u64::from(ways);
-                let slice = self.workspace.head.logits().slice(0, bytes)?;
-                logits.extend(step.recorder.read::<f32>(slice).await?);
+            if let Some(seen) = &mut seen {
+                let queries = u64::from(batch.queries);
+                let logits = workspace.head.logits().slice(0, 4 * queries * u64::from(ways))?;
+                seen.logits.extend(step.recorder.read::<f32>(logits).await?);
+                let embeddings = workspace.head.queries().slice(0, queries * row_bytes)?;
+                seen.query_embeddings.extend(step.recorder.read::<f32>(embeddings).await?);
             }
         }
         Ok(())

@@ -23,6 +23,17 @@ pub struct Outcome {
     pub status: TaskStatus,
 }
 
+/// What a learner makes of one task.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Inspection {
+    /// The logits of each query, `[M, W]`.
+    pub logits: Vec<f32>,
+    /// The embeddings of the support, `[N, d]`; none of a learner that adapts the whole network.
+    pub support_embeddings: Vec<f32>,
+    /// The embeddings of the queries, `[M, d]`; none of a learner that adapts the whole network.
+    pub query_embeddings: Vec<f32>,
+}
+
 /// A model with memory and weights on a device.
 #[derive(Debug)]
 pub struct Learner {
@@ -324,17 +335,29 @@ impl Learner {
     /// # Errors
     /// As [`Learner::evaluate`].
     pub async fn logits(&mut self, task: &Task<'_>) -> Result<Vec<f32>, MetaError> {
-        let mut logits = Vec::new();
-        self.classify(std::slice::from_ref(task), Some(&mut logits)).await?;
-        Ok(logits)
+        Ok(self.inspect(task).await?.logits)
+    }
+
+    /// Learns from the support and classifies the queries, and gives all that is to be seen of it.
+    /// Takes no memory beyond the plan.
+    ///
+    /// # Errors
+    /// As [`Learner::evaluate`].
+    pub async fn inspect(&mut self, task: &Task<'_>) -> Result<Inspection, MetaError> {
+        let mut seen = Inspection::default();
+        self.classify(std::slice::from_ref(task), Some(&mut seen)).await?;
+        Ok(seen)
     }
 
     /// Gives the queries of each task.
-    async fn classify(&mut self, tasks: &[Task<'_>], logits: Option<&mut Vec<f32>>) -> Result<u32, MetaError> {
+    async fn classify(&mut self, tasks: &[Task<'_>], seen: Option<&mut Inspection>) -> Result<u32, MetaError> {
         self.start(tasks, 0)?;
         match &mut self.engine {
-            Engine::Head(engine) => engine.classify(&mut self.recorder, &self.model, tasks, logits).await?,
-            Engine::FullNetwork(engine) => engine.classify(&mut self.recorder, &self.model, tasks, logits).await?,
+            Engine::Head(engine) => engine.classify(&mut self.recorder, &self.model, tasks, seen).await?,
+            Engine::FullNetwork(engine) => {
+                let logits = seen.map(|seen| &mut seen.logits);
+                engine.classify(&mut self.recorder, &self.model, tasks, logits).await?;
+            }
         }
         Ok(tasks.first().map_or(0, |task| task.query_labels.len() as u32))
     }

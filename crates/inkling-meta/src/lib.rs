@@ -30,7 +30,7 @@ pub use heads::{
     AnyHead, HeadModel, HeadReport, HeadSettings, ImplicitSettings, LinearSettings, LinearStart, LowerGradient, Metric,
     NeumannSettings, RidgeSettings,
 };
-pub use learner::{Learner, Outcome};
+pub use learner::{Inspection, Learner, Outcome};
 pub use model::{LearnerConfig, LearnerKind, Model};
 pub use optimizer::{Optimizer, OptimizerState, Update};
 pub use task::{Images, Task, TaskLimits};

@@ -1,6 +1,9 @@
 //! Actors: natively each is a thread of its own, in a browser a task of the page (or worker) that
 //! starts it. Either way its future stays where it was made, so it needs not be `Send`.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 /// Starts an actor. `make` runs on the actor's own thread where it has one.
@@ -30,12 +33,22 @@ pub fn spawn_actor<F: Future<Output = ()> + 'static>(
 }
 
 /// Lets others run: in a browser the page answers its events and paints before this goes on;
-/// natively, where an actor has a thread of its own, nothing happens.
+/// natively, where an actor has a thread of its own, only its other futures have their turn.
 #[cfg(not(target_arch = "wasm32"))]
-pub async fn yield_now() {}
+pub async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
 
 /// Lets others run: in a browser the page answers its events and paints before this goes on;
-/// natively, where an actor has a thread of its own, nothing happens.
+/// natively, where an actor has a thread of its own, only its other futures have their turn.
 #[cfg(target_arch = "wasm32")]
 pub async fn yield_now() {
     // A message is a task of the event loop that no browser delays, as it does timers that follow
@@ -53,6 +66,16 @@ pub async fn yield_now() {
     });
     let _ = wasm_bindgen_futures::JsFuture::from(arrival).await;
     from.close();
+}
+
+/// Works until `stop` is ready, which is looked at whenever `work` yields; none when it came first.
+pub async fn until<T>(stop: impl Future<Output = ()>, work: impl Future<Output = T>) -> Option<T> {
+    let (mut stop, mut work) = (pin!(stop), pin!(work));
+    poll_fn(|context| match stop.as_mut().poll(context) {
+        Poll::Ready(()) => Poll::Ready(None),
+        Poll::Pending => work.as_mut().poll(context).map(Some),
+    })
+    .await
 }
 
 /// Waits; blocks nothing but the actor.
@@ -103,6 +126,25 @@ mod tests {
         drop(commands);
         let answers = pollster::block_on(async { [events.next().await, events.next().await, events.next().await] });
         assert_eq!(answers, [Some((8, 1)), Some((10, 2)), None]);
+    }
+
+    #[test]
+    fn work_stops_where_it_yields() {
+        let (sender, receiver) = channel();
+        let mut turns = 0;
+        let work = async {
+            loop {
+                turns += 1;
+                if turns == 3 {
+                    sender.send(());
+                }
+                yield_now().await;
+            }
+        };
+        let stop = async { receiver.next().await.unwrap_or_default() };
+        assert_eq!(pollster::block_on(until::<()>(stop, work)), None);
+        assert_eq!(turns, 3);
+        assert_eq!(pollster::block_on(until(std::future::pending(), async { 5 })), Some(5));
     }
 
     #[test]

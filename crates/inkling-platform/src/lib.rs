@@ -10,7 +10,7 @@ mod pending;
 mod prefetch;
 mod storage;
 
-pub use actor::{sleep, spawn_actor, yield_now};
+pub use actor::{sleep, spawn_actor, until, yield_now};
 pub use channel::{Receiver, Sender, channel};
 pub use clock::{Stopwatch, unix_seconds};
 pub use files::{
