@@ -56,6 +56,11 @@ impl Folder {
         Self::load(format!("folder:{name}"), Store::from_bytes(name, bytes)?, options, lists)
     }
 
+    /// Opens the class folders of a store; `name` stands for it in messages.
+    pub(crate) fn from_store(name: &str, store: Store, options: &OpenOptions) -> Result<Self, DataError> {
+        Self::load(format!("folder:{name}"), store, options, None)
+    }
+
     fn load(
         spec: String,
         store: Store,

@@ -1,4 +1,4 @@
-//! Where files come from: a folder, a zip archive on disk, or the bytes of one. A store lists its
+//! Where files come from: a folder, a zip archive on disk, or bytes in memory. A store lists its
 //! files once, in sorted order, and then reads any of them; it unpacks nothing to disk.
 
 use std::collections::BTreeSet;
@@ -56,6 +56,8 @@ pub(crate) struct Store {
 enum Kind {
     #[cfg(not(target_arch = "wasm32"))]
     Folder(PathBuf),
+    /// Paths with their bytes.
+    Files(Vec<(String, Vec<u8>)>),
     // A lock because reading moves the archive's one file position.
     Archive(Box<Mutex<ZipArchive<Box<dyn ReadSeek>>>>),
 }
@@ -80,6 +82,12 @@ impl Store {
     /// Opens a zip archive in memory; `name` stands for it in errors.
     pub(crate) fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Self, DataError> {
         Self::archive(name.to_owned(), Box::new(Cursor::new(bytes)))
+    }
+
+    /// Files in memory by their paths; `name` stands for them in errors.
+    pub(crate) fn from_files(name: &str, files: Vec<(String, Vec<u8>)>) -> Result<Self, DataError> {
+        check_entries(name, files.len())?;
+        Ok(Store { name: name.to_owned(), kind: Kind::Files(files) })
     }
 
     fn archive(name: String, reader: Box<dyn ReadSeek>) -> Result<Self, DataError> {
@@ -117,6 +125,11 @@ impl Store {
         match &self.kind {
             #[cfg(not(target_arch = "wasm32"))]
             Kind::Folder(root) => walk(root, &mut Vec::new(), &mut listing)?,
+            Kind::Files(files) => {
+                for (number, (path, _)) in files.iter().enumerate() {
+                    add_archive_entry(path, number, &mut listing);
+                }
+            }
             Kind::Archive(archive) => {
                 let archive = archive.lock().unwrap_or_else(PoisonError::into_inner);
                 for number in 0..archive.len() {
@@ -147,6 +160,13 @@ impl Store {
                 let declared = file.size();
                 read_limited(file, declared, limit_bytes, &name)?.map_err(|error| DataError::archive(&name, error))
             }
+            (Kind::Files(files), Key::Number(number)) => match files.get(*number) {
+                Some((_, bytes)) => {
+                    read_limited(bytes.as_slice(), bytes.len() as u64, limit_bytes, &self.entry_name(entry))?
+                        .map_err(|error| DataError::archive(&self.name, error))
+                }
+                None => Err(DataError::archive(&self.name, "the entry belongs to another source")),
+            },
             #[cfg(not(target_arch = "wasm32"))]
             (Kind::Folder(_), Key::Number(_)) => {
                 Err(DataError::archive(&self.name, "the entry belongs to another source"))
