@@ -3,15 +3,13 @@
 //! there is complete unless the disk damaged it; the checksums tell.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::atomic::{remove_folder, write_folder_atomically, write_through};
 use crate::error::RunError;
 use crate::hex;
+use crate::store::Store;
 use crate::tensor_file::TensorFile;
 
 /// The version of the state file's fields.
@@ -99,14 +97,16 @@ pub fn checkpoint_name(step: u64) -> String {
 }
 
 impl Checkpoint {
-    /// Writes the checkpoint into `folder` under its step's name, whole or not at all.
+    /// Writes the checkpoint into `folder` under its step's name, whole or not at all, and gives
+    /// its name there.
     ///
     /// # Errors
     /// When it cannot be written; earlier checkpoints are untouched then.
-    pub fn write(&self, folder: &Path) -> Result<PathBuf, RunError> {
-        let path = folder.join(checkpoint_name(self.state.step));
+    pub(crate) fn write(&self, store: &mut Store, folder: &str) -> Result<String, RunError> {
+        let name = format!("{folder}/{}", checkpoint_name(self.state.step));
+        let path = store.path(&name);
         let encode = |file: &TensorFile| file.encode().map_err(|reason| RunError::corrupt(&path, reason));
-        let files = [(WEIGHTS_FILE, encode(&self.weights)?), (OPTIMIZER_FILE, encode(&self.optimizer)?)];
+        let mut files = vec![(WEIGHTS_FILE, encode(&self.weights)?), (OPTIMIZER_FILE, encode(&self.optimizer)?)];
         let mut state = self.state.clone();
         // JSON has no NaN; a validation without a number is no best one.
         state.best = state.best.filter(|best| best.accuracy.is_finite());
@@ -115,23 +115,20 @@ impl Checkpoint {
             state,
             files: files.iter().map(|(name, bytes)| ((*name).to_owned(), FileDigest::of(bytes))).collect(),
         };
-        let state = serde_json::to_vec_pretty(&state).map_err(|error| RunError::corrupt(&path, error))?;
-        write_folder_atomically(&path, |partial| {
-            for (name, bytes) in &files {
-                write_through(&partial.join(name), bytes)?;
-            }
-            write_through(&partial.join(STATE_FILE), &state)
-        })?;
-        Ok(path)
+        // Last, because it vouches for the others.
+        files.push((STATE_FILE, serde_json::to_vec_pretty(&state).map_err(|error| RunError::corrupt(&path, error))?));
+        store.write_folder(&name, &files)?;
+        Ok(name)
     }
 
     /// Reads a checkpoint and verifies its checksums.
     ///
     /// # Errors
     /// When a file is missing, damaged or of another format.
-    pub fn read(path: &Path) -> Result<Self, RunError> {
-        let state_path = path.join(STATE_FILE);
-        let text = fs::read(&state_path).map_err(RunError::io("read", &state_path))?;
+    pub(crate) fn read(store: &Store, name: &str) -> Result<Self, RunError> {
+        let state_name = format!("{name}/{STATE_FILE}");
+        let state_path = store.path(&state_name);
+        let text = store.require(&state_name)?;
         let file: StateFile = serde_json::from_slice(&text).map_err(|error| RunError::corrupt(&state_path, error))?;
         if file.format != FORMAT {
             return Err(RunError::corrupt(
@@ -139,10 +136,11 @@ impl Checkpoint {
                 format!("it has format {}, and this program reads format {FORMAT}", file.format),
             ));
         }
-        let tensors = |name: &str| {
-            let path = path.join(name);
-            let bytes = fs::read(&path).map_err(RunError::io("read", &path))?;
-            if file.files.get(name) != Some(&FileDigest::of(&bytes)) {
+        let tensors = |tensors: &str| {
+            let name = format!("{name}/{tensors}");
+            let bytes = store.require(&name)?;
+            let path = store.path(&name);
+            if file.files.get(tensors) != Some(&FileDigest::of(&bytes)) {
                 return Err(RunError::corrupt(&path, "its checksum is not the one it was written with"));
             }
             TensorFile::decode(&bytes).map_err(|reason| RunError::corrupt(&path, reason))
@@ -151,16 +149,15 @@ impl Checkpoint {
     }
 }
 
-/// The checkpoints in `folder` by step, oldest first; whatever has another name is no checkpoint.
-pub(crate) fn list(folder: &Path) -> Vec<(u64, PathBuf)> {
-    let mut found: Vec<(u64, PathBuf)> = fs::read_dir(folder)
+/// The checkpoints in `folder` by step with their names, oldest first; whatever is called otherwise
+/// is no checkpoint.
+fn list(store: &Store, folder: &str) -> Vec<(u64, String)> {
+    let mut found: Vec<(u64, String)> = store
+        .list(folder)
         .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| {
-            let name = entry.file_name().into_string().ok()?;
+        .filter_map(|name| {
             let step: u64 = name.strip_prefix("step-")?.parse().ok()?;
-            (name == checkpoint_name(step)).then(|| (step, entry.path()))
+            (name == checkpoint_name(step)).then(|| (step, format!("{folder}/{name}")))
         })
         .collect();
     found.sort();
@@ -168,24 +165,26 @@ pub(crate) fn list(folder: &Path) -> Vec<(u64, PathBuf)> {
 }
 
 /// The newest checkpoint that can be read, and a warning for each newer one that cannot.
-pub(crate) fn newest(folder: &Path) -> (Option<Checkpoint>, Vec<String>) {
+pub(crate) fn newest(store: &Store, folder: &str) -> (Option<Checkpoint>, Vec<String>) {
     let mut warnings = Vec::new();
-    for (_, path) in list(folder).into_iter().rev() {
-        match Checkpoint::read(&path) {
+    for (_, name) in list(store, folder).into_iter().rev() {
+        match Checkpoint::read(store, &name) {
             Ok(checkpoint) => return (Some(checkpoint), warnings),
-            Err(error) => warnings.push(format!("the checkpoint {} is passed over: {error}", path.display())),
+            Err(error) => {
+                warnings.push(format!("the checkpoint {} is passed over: {error}", store.path(&name).display()));
+            }
         }
     }
     (None, warnings)
 }
 
 /// Removes all but the newest `keep` checkpoints and the one of the best validation.
-pub(crate) fn prune(folder: &Path, keep: usize, best: Option<u64>) -> Result<(), RunError> {
-    let all = list(folder);
+pub(crate) fn prune(store: &mut Store, folder: &str, keep: usize, best: Option<u64>) -> Result<(), RunError> {
+    let all = list(store, folder);
     let old = all.len().saturating_sub(keep.max(1));
-    for (step, path) in all.into_iter().take(old) {
+    for (step, name) in all.into_iter().take(old) {
         if Some(step) != best {
-            remove_folder(&path)?;
+            store.remove_folder(&name)?;
         }
     }
     Ok(())

@@ -3,7 +3,9 @@
 //! A run is described by a [`config::RunConfig`], says what it does through [`events::Event`] and
 //! leaves its results in a [`run_folder::RunFolder`].
 
+mod archive;
 mod atomic;
+mod changes;
 pub mod checkpoint;
 pub mod config;
 pub mod curves;
@@ -21,9 +23,10 @@ pub mod run_folder;
 pub mod session;
 pub mod snapshot;
 mod statistics;
+mod store;
 pub mod table;
 pub mod tensor_file;
-pub mod tensorboard;
+mod tensorboard;
 pub mod units;
 
 pub use atomic::write_atomically;

@@ -3,15 +3,13 @@
 //! the hour determine. Rows are appended whole; a kill may leave half a line, which resuming
 //! removes together with the rows past the checkpoint.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::atomic::write_atomically;
 use crate::error::RunError;
+use crate::store::Store;
 
 /// One row of `metrics.csv`: one optimiser step. Floats are printed so that they read back exactly.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -61,7 +59,7 @@ pub struct TimingRow {
     pub bytes_peak: u64,
 }
 
-/// A kind of row that a [`CsvLog`] holds.
+/// A kind of row that a log holds.
 pub trait LogRow: Serialize + DeserializeOwned {
     /// The header, in the order of the fields.
     const HEADER: &'static str;
@@ -83,66 +81,44 @@ impl LogRow for TimingRow {
     }
 }
 
-/// A CSV file that grows by one row per step.
-#[derive(Debug)]
-pub struct CsvLog<R> {
-    path: PathBuf,
-    file: File,
-    row: std::marker::PhantomData<R>,
+/// Begins a log with nothing but its header.
+pub(crate) fn begin_log<R: LogRow>(store: &mut Store, name: &str) -> Result<(), RunError> {
+    store.write(name, format!("{}\n", R::HEADER).as_bytes())
 }
 
-impl<R: LogRow> CsvLog<R> {
-    /// A new log with nothing but its header.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn create(path: &Path) -> Result<Self, RunError> {
-        write_atomically(path, format!("{}\n", R::HEADER).as_bytes())?;
-        Self::open(path)
-    }
+/// Cuts a log back to the rows up to `step`. Returns the last step that it holds then, zero when it
+/// is empty. A log that is missing is begun anew.
+///
+/// # Errors
+/// When the file cannot be read or written, or has another header.
+pub(crate) fn resume_log<R: LogRow>(store: &mut Store, name: &str, step: u64) -> Result<u64, RunError> {
+    let (kept, last) = match store.read(name)? {
+        Some(bytes) => kept_rows::<R>(&store.path(name), &String::from_utf8_lossy(&bytes), step)?,
+        None => (format!("{}\n", R::HEADER), 0),
+    };
+    store.write(name, kept.as_bytes())?;
+    Ok(last)
+}
 
-    /// Cuts the log back to the rows up to `step` and continues it. Returns the last step that
-    /// it holds then, zero when it is empty. A log that is missing is begun anew.
-    ///
-    /// # Errors
-    /// When the file cannot be read or written, or has another header.
-    pub fn resume(path: &Path, step: u64) -> Result<(Self, u64), RunError> {
-        let (kept, last) = match std::fs::read(path) {
-            Ok(bytes) => kept_rows::<R>(path, &String::from_utf8_lossy(&bytes), step)?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => (format!("{}\n", R::HEADER), 0),
-            Err(error) => return Err(RunError::io("read", path)(error)),
-        };
-        write_atomically(path, kept.as_bytes())?;
-        Ok((Self::open(path)?, last))
+/// All bytes of a log.
+///
+/// # Errors
+/// With the library's message.
+pub(crate) fn log_bytes<R: LogRow>(rows: &[R]) -> Result<Vec<u8>, String> {
+    let mut text = format!("{}\n", R::HEADER);
+    for row in rows {
+        text.push_str(&line_of(row)?);
     }
+    Ok(text.into_bytes())
+}
 
-    fn open(path: &Path) -> Result<Self, RunError> {
-        let file = OpenOptions::new().append(true).open(path).map_err(RunError::io("open", path))?;
-        Ok(Self { path: path.to_owned(), file, row: std::marker::PhantomData })
-    }
-
-    /// Appends a row.
-    ///
-    /// # Errors
-    /// When it cannot be written; what was written of it is taken back then.
-    pub fn append(&mut self, row: &R) -> Result<(), RunError> {
-        let line = line_of(row).map_err(|reason| RunError::corrupt(&self.path, reason))?;
-        let length = self.file.metadata().map(|metadata| metadata.len());
-        self.file.write_all(line.as_bytes()).map_err(|error| {
-            if let Ok(length) = length {
-                let _ = self.file.set_len(length);
-            }
-            RunError::io("write", &self.path)(error)
-        })
-    }
-
-    /// Waits until all rows are on the disk.
-    ///
-    /// # Errors
-    /// When the system refuses.
-    pub fn sync(&self) -> Result<(), RunError> {
-        self.file.sync_data().map_err(RunError::io("write", &self.path))
-    }
+/// Appends a row.
+///
+/// # Errors
+/// When it cannot be written; what was written of it is taken back then.
+pub(crate) fn append_row<R: LogRow>(store: &mut Store, name: &str, row: &R) -> Result<(), RunError> {
+    let line = line_of(row).map_err(|reason| RunError::corrupt(&store.path(name), reason))?;
+    store.append(name, line.as_bytes())
 }
 
 fn line_of<R: LogRow>(row: &R) -> Result<String, String> {
@@ -185,8 +161,15 @@ fn kept_rows<R: LogRow>(path: &Path, text: &str, step: u64) -> Result<(String, u
 /// # Errors
 /// When the file cannot be read or has another header.
 pub fn read_log<R: LogRow>(path: &Path) -> Result<Vec<R>, RunError> {
-    let bytes = std::fs::read(path).map_err(RunError::io("read", path))?;
-    let (kept, _) = kept_rows::<R>(path, &String::from_utf8_lossy(&bytes), u64::MAX)?;
+    rows_of(path, &std::fs::read(path).map_err(RunError::io("read", path))?)
+}
+
+/// All whole rows of the bytes of a log; `path` names it in messages.
+///
+/// # Errors
+/// When it has another header.
+pub(crate) fn rows_of<R: LogRow>(path: &Path, bytes: &[u8]) -> Result<Vec<R>, RunError> {
+    let (kept, _) = kept_rows::<R>(path, &String::from_utf8_lossy(bytes), u64::MAX)?;
     Ok(kept.lines().skip(1).filter_map(row_of).collect())
 }
 
@@ -219,50 +202,41 @@ mod tests {
         check::<TimingRow>();
     }
 
+    fn appended(store: &mut Store, name: &str, steps: std::ops::RangeInclusive<u64>) {
+        steps.for_each(|step| append_row(store, name, &row(step)).unwrap());
+    }
+
     #[test]
     fn resuming_cuts_later_rows_and_half_lines() {
         let folder = tempfile::tempdir().unwrap();
-        let (whole, cut) = (folder.path().join("a.csv"), folder.path().join("b.csv"));
-        let mut log = CsvLog::create(&whole).unwrap();
-        (1..=9).for_each(|step| log.append(&row(step)).unwrap());
-        let mut log = CsvLog::create(&cut).unwrap();
-        (1..=7).for_each(|step| log.append(&row(step)).unwrap());
-        log.file.write_all(b"8,32,0.1").unwrap();
-        drop(log);
-        let (mut log, last) = CsvLog::<MetricsRow>::resume(&cut, 5).unwrap();
-        assert_eq!(last, 5);
-        (6..=9).for_each(|step| log.append(&row(step)).unwrap());
-        assert_eq!(std::fs::read(&whole).unwrap(), std::fs::read(&cut).unwrap());
-        let rows: Vec<MetricsRow> = read_log(&cut).unwrap();
+        let mut store = Store::disk(folder.path());
+        begin_log::<MetricsRow>(&mut store, "whole.csv").unwrap();
+        appended(&mut store, "whole.csv", 1..=9);
+        begin_log::<MetricsRow>(&mut store, "cut.csv").unwrap();
+        appended(&mut store, "cut.csv", 1..=7);
+        store.append("cut.csv", b"8,32,0.1").unwrap();
+        assert_eq!(resume_log::<MetricsRow>(&mut store, "cut.csv", 5).unwrap(), 5);
+        appended(&mut store, "cut.csv", 6..=9);
+        assert_eq!(store.read("whole.csv").unwrap(), store.read("cut.csv").unwrap());
+        let rows: Vec<MetricsRow> = read_log(&folder.path().join("cut.csv")).unwrap();
         assert_eq!(rows, (1..=9).map(row).collect::<Vec<_>>());
     }
 
     #[test]
     fn a_half_line_at_the_checkpoints_own_step_is_cut() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.csv");
-        let mut log = CsvLog::create(&path).unwrap();
-        log.append(&row(1)).unwrap();
-        let line = line_of(&row(2)).unwrap();
-        log.file.write_all(line.trim_end().as_bytes()).unwrap();
-        assert_eq!(CsvLog::<MetricsRow>::resume(&path, 2).unwrap().1, 1);
+        let mut store = Store::memory();
+        begin_log::<MetricsRow>(&mut store, "a.csv").unwrap();
+        appended(&mut store, "a.csv", 1..=1);
+        store.append("a.csv", line_of(&row(2)).unwrap().trim_end().as_bytes()).unwrap();
+        assert_eq!(resume_log::<MetricsRow>(&mut store, "a.csv", 2).unwrap(), 1);
     }
 
     #[test]
     fn other_headers_are_refused_and_missing_logs_begun() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.csv");
-        assert_eq!(CsvLog::<MetricsRow>::resume(&path, 3).unwrap().1, 0);
-        std::fs::write(&path, "step,loss\n1,2\n").unwrap();
-        assert!(CsvLog::<MetricsRow>::resume(&path, 3).is_err());
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_full_disk_is_an_error_with_a_remedy() {
-        let mut log = CsvLog::<MetricsRow>::open(Path::new("/dev/full")).unwrap();
-        let text = log.append(&row(1)).unwrap_err().to_string();
-        assert!(text.contains("/dev/full") && text.contains("free some space"), "{text}");
+        let mut store = Store::memory();
+        assert_eq!(resume_log::<MetricsRow>(&mut store, "a.csv", 3).unwrap(), 0);
+        store.write("a.csv", b"step,loss\n1,2\n").unwrap();
+        assert!(resume_log::<MetricsRow>(&mut store, "a.csv", 3).is_err());
     }
 
     proptest! {

@@ -1,16 +1,20 @@
-//! The folder of a run: its configuration, logs, TensorBoard events, checkpoints and curves.
-//! Exactly one process writes to it at a time; a kill at any moment leaves it resumable.
+//! The folder of a run: its configuration, logs, TensorBoard events, checkpoints and curves, on disk
+//! or in memory. Exactly one process writes to one on disk at a time; a kill at any moment leaves it
+//! resumable.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::atomic::{remove_leftovers, write_atomically};
+use crate::atomic::remove_leftovers;
+use crate::changes::Changes;
 use crate::checkpoint::{self, Checkpoint};
 use crate::config::{Layers, RunConfig};
 use crate::curves;
 use crate::error::RunError;
-use crate::metrics::{CsvLog, MetricsRow, TimingRow, read_log};
+use crate::metrics::{MetricsRow, TimingRow, append_row, begin_log, resume_log, rows_of};
+use crate::session::{Passes, Target};
+use crate::store::Store;
 use crate::tensorboard::EventWriter;
 
 /// The resolved configuration in a run folder.
@@ -31,13 +35,42 @@ const LOCK_PAUSE: Duration = Duration::from_millis(100);
 /// An open run folder.
 #[derive(Debug)]
 pub struct RunFolder {
-    path: PathBuf,
+    store: Store,
     keep_checkpoints: usize,
-    metrics: CsvLog<MetricsRow>,
-    timing: CsvLog<TimingRow>,
     events: EventWriter,
+    changes: Changes,
     // Held, not read: the system lets go of the lock when the process ends, however it ends.
-    _lock: File,
+    _lock: Option<File>,
+}
+
+/// What the files of a run say of where it stands, read without touching them.
+#[derive(Debug, Default)]
+pub(crate) struct Outlook {
+    /// The step of the newest checkpoint; none before the first, and for a new run.
+    pub(crate) checkpoint: Option<u64>,
+    /// What was changed on the way.
+    pub(crate) changes: Changes,
+}
+
+impl Outlook {
+    /// Looks at the run that is to go on; nothing stands yet of a new one.
+    ///
+    /// # Errors
+    /// When the files cannot be used.
+    pub(crate) fn of(target: &Target) -> Result<Self, RunError> {
+        let store = match target {
+            Target::New(_) | Target::Memory => return Ok(Self::default()),
+            Target::Resume(path) => Store::disk(path),
+            Target::ResumeArchive(bytes) => Store::of_archive(bytes)?,
+        };
+        let (checkpoint, _) = checkpoint::newest(&store, CHECKPOINTS);
+        Ok(Self { checkpoint: checkpoint.map(|found| found.state.step), changes: Changes::read(&store)? })
+    }
+
+    /// The step where the run goes on.
+    pub(crate) fn step(&self) -> u64 {
+        self.checkpoint.unwrap_or(0)
+    }
 }
 
 /// A run that is ready to go on.
@@ -59,7 +92,6 @@ impl RunFolder {
     /// written, and then nothing new is left behind.
     pub fn create(path: &Path, config: &RunConfig, unix_seconds: f64) -> Result<Self, RunError> {
         Self::check_free(path)?;
-        let text = config.to_toml()?;
         let existed = path.exists();
         fs::create_dir_all(path).map_err(RunError::io("create", path))?;
         let lock = lock(path)?;
@@ -70,11 +102,19 @@ impl RunFolder {
             .map(|name| path.join(name))
             .filter(|file| !file.exists() || file.ends_with(LOCK_FILE))
             .collect();
-        let begun = Self::begin(path, config, &text, unix_seconds, lock);
+        let begun = Self::begin(Store::disk(path), config, unix_seconds, Some(lock));
         if begun.is_err() {
             undo(path, existed, &mine);
         }
         begun
+    }
+
+    /// Begins a run that keeps its files in memory; [`RunFolder::archive`] gives them as one.
+    ///
+    /// # Errors
+    /// When the configuration has no form in TOML.
+    pub fn in_memory(config: &RunConfig, unix_seconds: f64) -> Result<Self, RunError> {
+        Self::begin(Store::memory(), config, unix_seconds, None)
     }
 
     /// Says whether a run can begin in `path`, without touching it.
@@ -86,22 +126,16 @@ impl RunFolder {
         if occupied { Err(RunError::Occupied(path.to_owned())) } else { Ok(()) }
     }
 
-    fn begin(path: &Path, config: &RunConfig, text: &str, unix_seconds: f64, lock: File) -> Result<Self, RunError> {
-        let checkpoints = path.join(CHECKPOINTS);
-        fs::create_dir_all(&checkpoints).map_err(RunError::io("create", &checkpoints))?;
-        let metrics = CsvLog::create(&path.join(METRICS_FILE))?;
-        let timing = CsvLog::create(&path.join(TIMING_FILE))?;
-        let events = EventWriter::create(&path.join(TENSORBOARD), unix_seconds, None)?;
+    fn begin(mut store: Store, config: &RunConfig, unix_seconds: f64, lock: Option<File>) -> Result<Self, RunError> {
+        let text = config.to_toml()?;
+        store.make_folder(CHECKPOINTS)?;
+        begin_log::<MetricsRow>(&mut store, METRICS_FILE)?;
+        begin_log::<TimingRow>(&mut store, TIMING_FILE)?;
+        let events = EventWriter::create(&mut store, TENSORBOARD, unix_seconds, None)?;
         // Last, because this file makes the folder a run.
-        write_atomically(&path.join(CONFIG_FILE), text.as_bytes())?;
-        Ok(Self {
-            path: path.to_owned(),
-            keep_checkpoints: config.training.keep_checkpoints as usize,
-            metrics,
-            timing,
-            events,
-            _lock: lock,
-        })
+        store.write(CONFIG_FILE, text.as_bytes())?;
+        let keep_checkpoints = config.training.keep_checkpoints as usize;
+        Ok(Self { store, keep_checkpoints, events, changes: Changes::default(), _lock: lock })
     }
 
     /// The configuration of the run in `path`, as a first layer for overrides.
@@ -109,13 +143,7 @@ impl RunFolder {
     /// # Errors
     /// [`RunError::NotARun`] when there is none, or when it cannot be read.
     pub fn read_layers(path: &Path) -> Result<Layers, RunError> {
-        let file = path.join(CONFIG_FILE);
-        if !file.is_file() {
-            return Err(RunError::NotARun(path.to_owned()));
-        }
-        let mut layers = Layers::new();
-        layers.file(&file)?;
-        Ok(layers)
+        layers_of(&Store::disk(path))
     }
 
     /// The configuration of the run in `path`.
@@ -124,6 +152,14 @@ impl RunFolder {
     /// As for [`RunFolder::read_layers`].
     pub fn read_config(path: &Path) -> Result<RunConfig, RunError> {
         Ok(Self::read_layers(path)?.run_config()?)
+    }
+
+    /// The configuration of the run in an archive.
+    ///
+    /// # Errors
+    /// When it is no archive of a run.
+    pub fn read_archive_config(bytes: &[u8]) -> Result<RunConfig, RunError> {
+        Ok(layers_of(&Store::of_archive(bytes)?)?.run_config()?)
     }
 
     /// Opens the run in `path` to go on from its newest whole checkpoint: removes what a kill left
@@ -135,46 +171,53 @@ impl RunFolder {
     /// # Errors
     /// [`RunError::OtherConfiguration`], [`RunError::InUse`], or when files cannot be used.
     pub fn resume(path: &Path, config: &RunConfig, unix_seconds: f64) -> Result<ResumedRun, RunError> {
-        let written = Self::read_config(path)?;
-        let fingerprint = config.fingerprint()?;
-        if written.fingerprint()? != fingerprint {
-            return Err(RunError::OtherConfiguration(path.to_owned()));
-        }
+        let store = Store::disk(path);
+        check_same(&store, config)?;
         let lock = lock(path)?;
-        let checkpoints = path.join(CHECKPOINTS);
-        fs::create_dir_all(&checkpoints).map_err(RunError::io("create", &checkpoints))?;
+        store.make_folder(CHECKPOINTS)?;
         remove_leftovers(path);
-        remove_leftovers(&checkpoints);
-        let (checkpoint, mut warnings) = checkpoint::newest(&checkpoints);
+        remove_leftovers(&path.join(CHECKPOINTS));
+        Self::go_on(store, config, unix_seconds, Some(lock))
+    }
+
+    /// Opens the run in an archive to go on in memory, as [`RunFolder::resume`] does on disk.
+    ///
+    /// # Errors
+    /// [`RunError::OtherConfiguration`], or when the archive cannot be used.
+    pub fn resume_archive(bytes: &[u8], config: &RunConfig, unix_seconds: f64) -> Result<ResumedRun, RunError> {
+        let store = Store::of_archive(bytes)?;
+        check_same(&store, config)?;
+        Self::go_on(store, config, unix_seconds, None)
+    }
+
+    fn go_on(
+        mut store: Store,
+        config: &RunConfig,
+        unix_seconds: f64,
+        lock: Option<File>,
+    ) -> Result<ResumedRun, RunError> {
+        let (checkpoint, mut warnings) = checkpoint::newest(&store, CHECKPOINTS);
         let step = checkpoint.as_ref().map_or(0, |found| found.state.step);
         if let Some(found) = &checkpoint
-            && found.state.fingerprint != fingerprint
+            && found.state.fingerprint != config.fingerprint()?
         {
-            return Err(RunError::OtherConfiguration(path.to_owned()));
+            return Err(RunError::OtherConfiguration(store.path("")));
         }
-        if written != *config {
-            write_atomically(&path.join(CONFIG_FILE), config.to_toml()?.as_bytes())?;
+        if layers_of(&store)?.run_config()? != *config {
+            store.write(CONFIG_FILE, config.to_toml()?.as_bytes())?;
         }
-        let (metrics, last) = CsvLog::resume(&path.join(METRICS_FILE), step)?;
+        let changes = Changes::read(&store)?;
+        let last = resume_log::<MetricsRow>(&mut store, METRICS_FILE, step)?;
         if last < step {
             warnings.push(format!(
                 "{METRICS_FILE} ends at step {last}, before the checkpoint's step {step}: the rows between are lost"
             ));
         }
-        let (timing, _) = CsvLog::resume(&path.join(TIMING_FILE), step)?;
-        let events = EventWriter::create(&path.join(TENSORBOARD), unix_seconds, Some(step + 1))?;
-        Ok(ResumedRun {
-            folder: Self {
-                path: path.to_owned(),
-                keep_checkpoints: config.training.keep_checkpoints as usize,
-                metrics,
-                timing,
-                events,
-                _lock: lock,
-            },
-            checkpoint,
-            warnings,
-        })
+        resume_log::<TimingRow>(&mut store, TIMING_FILE, step)?;
+        let events = EventWriter::create(&mut store, TENSORBOARD, unix_seconds, Some(step + 1))?;
+        let keep_checkpoints = config.training.keep_checkpoints as usize;
+        let folder = Self { store, keep_checkpoints, events, changes, _lock: lock };
+        Ok(ResumedRun { folder, checkpoint, warnings })
     }
 
     /// The newest checkpoint of the run in `path`, for evaluation: reads only, and works while
@@ -183,24 +226,45 @@ impl RunFolder {
     /// # Errors
     /// [`RunError::NotARun`], or [`RunError::Corrupt`] when no checkpoint can be used.
     pub fn newest_checkpoint(path: &Path) -> Result<(Checkpoint, Vec<String>), RunError> {
-        if !path.join(CONFIG_FILE).is_file() {
-            return Err(RunError::NotARun(path.to_owned()));
-        }
-        match checkpoint::newest(&path.join(CHECKPOINTS)) {
-            (Some(found), warnings) => Ok((found, warnings)),
-            (None, warnings) => Err(RunError::corrupt(
-                &path.join(CHECKPOINTS),
-                match warnings.first() {
-                    Some(warning) => warning.clone(),
-                    None => "it holds no checkpoint yet; train on, or give another run".to_owned(),
-                },
-            )),
-        }
+        newest_of(&Store::disk(path))
     }
 
-    /// Where the run lies.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// The newest checkpoint in the archive of a run.
+    ///
+    /// # Errors
+    /// As for [`RunFolder::newest_checkpoint`].
+    pub fn newest_in_archive(bytes: &[u8]) -> Result<(Checkpoint, Vec<String>), RunError> {
+        newest_of(&Store::of_archive(bytes)?)
+    }
+
+    /// Where the run lies; none in memory.
+    pub fn path(&self) -> Option<&Path> {
+        self.store.root()
+    }
+
+    /// All files of the run as one zip, with which it can go on elsewhere.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn archive(&self) -> Result<Vec<u8>, RunError> {
+        self.store.archive()
+    }
+
+    /// The changes so far.
+    pub(crate) fn changes(&self) -> &Changes {
+        &self.changes
+    }
+
+    /// Writes down that a key has another value after `step`.
+    pub(crate) fn log_change(&mut self, step: u64, key: &str, value: String) -> Result<(), RunError> {
+        self.changes.add(step, key, value);
+        self.changes.write(&mut self.store)
+    }
+
+    /// Writes down that the run goes on with other passes after `step`.
+    pub(crate) fn log_passes(&mut self, step: u64, passes: Passes) -> Result<(), RunError> {
+        self.changes.add_passes(step, passes);
+        self.changes.write(&mut self.store)
     }
 
     /// Logs a step to `metrics.csv`, `timing.csv` and TensorBoard.
@@ -208,8 +272,8 @@ impl RunFolder {
     /// # Errors
     /// When a file cannot be written.
     pub fn log_step(&mut self, metrics: &MetricsRow, timing: &TimingRow) -> Result<(), RunError> {
-        self.metrics.append(metrics)?;
-        self.timing.append(timing)?;
+        append_row(&mut self.store, METRICS_FILE, metrics)?;
+        append_row(&mut self.store, TIMING_FILE, timing)?;
         let mut scalars = vec![
             ("train/loss", metrics.loss),
             ("train/accuracy", metrics.accuracy),
@@ -227,7 +291,7 @@ impl RunFolder {
             ("validation/accuracy", metrics.validation_accuracy),
         ];
         scalars.extend(optional.iter().filter_map(|(tag, value)| Some((*tag, (*value)?))));
-        self.events.scalars(metrics.step, timing.unix_seconds, &scalars)
+        self.events.scalars(&mut self.store, metrics.step, timing.unix_seconds, &scalars)
     }
 
     /// Writes a checkpoint, and removes those that are neither among the newest nor the best.
@@ -235,26 +299,59 @@ impl RunFolder {
     ///
     /// # Errors
     /// When it cannot be written; earlier checkpoints are untouched then.
-    pub fn write_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<PathBuf, RunError> {
-        self.metrics.sync()?;
-        self.timing.sync()?;
-        let folder = self.path.join(CHECKPOINTS);
-        let path = checkpoint.write(&folder)?;
+    pub fn write_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<Option<PathBuf>, RunError> {
+        self.store.sync(METRICS_FILE)?;
+        self.store.sync(TIMING_FILE)?;
+        let name = checkpoint.write(&mut self.store, CHECKPOINTS)?;
         let best = checkpoint.state.best.map(|best| best.step);
-        checkpoint::prune(&folder, self.keep_checkpoints, best)?;
-        Ok(path)
+        checkpoint::prune(&mut self.store, CHECKPOINTS, self.keep_checkpoints, best)?;
+        Ok(self.store.root().map(|root| root.join(name)))
     }
 
     /// Draws `curves.svg` from the metrics so far.
     ///
     /// # Errors
     /// When a file cannot be read or written.
-    pub fn write_curves(&self) -> Result<PathBuf, RunError> {
-        let rows = read_log(&self.path.join(METRICS_FILE))?;
-        let path = self.path.join(CURVES_FILE);
-        let svg = curves::draw(&rows).map_err(|error| RunError::corrupt(&path, error))?;
-        write_atomically(&path, svg.as_bytes())?;
-        Ok(path)
+    pub fn write_curves(&mut self) -> Result<(), RunError> {
+        let rows: Vec<MetricsRow> = rows_of(&self.store.path(METRICS_FILE), &self.store.require(METRICS_FILE)?)?;
+        let svg = curves::draw(&rows).map_err(|error| RunError::corrupt(&self.store.path(CURVES_FILE), error))?;
+        self.store.write(CURVES_FILE, svg.as_bytes())
+    }
+}
+
+/// The configuration in a store.
+fn layers_of(store: &Store) -> Result<Layers, RunError> {
+    let Some(bytes) = store.read(CONFIG_FILE)? else { return Err(RunError::NotARun(store.path(""))) };
+    let path = store.path(CONFIG_FILE);
+    let text = String::from_utf8(bytes).map_err(|error| RunError::corrupt(&path, error))?;
+    let mut layers = Layers::new();
+    layers.text(&path.display().to_string(), &text)?;
+    Ok(layers)
+}
+
+/// Refuses a configuration under which the run in a store would have other numbers.
+fn check_same(store: &Store, config: &RunConfig) -> Result<(), RunError> {
+    let written = layers_of(store)?.run_config()?;
+    if written.fingerprint()? == config.fingerprint()? {
+        Ok(())
+    } else {
+        Err(RunError::OtherConfiguration(store.path("")))
+    }
+}
+
+fn newest_of(store: &Store) -> Result<(Checkpoint, Vec<String>), RunError> {
+    if !store.exists(CONFIG_FILE) {
+        return Err(RunError::NotARun(store.path("")));
+    }
+    match checkpoint::newest(store, CHECKPOINTS) {
+        (Some(found), warnings) => Ok((found, warnings)),
+        (None, warnings) => Err(RunError::corrupt(
+            &store.path(CHECKPOINTS),
+            match warnings.first() {
+                Some(warning) => warning.clone(),
+                None => "it holds no checkpoint yet; train on, or give another run".to_owned(),
+            },
+        )),
     }
 }
 

@@ -3,13 +3,10 @@
 //! (tensorflow/core/lib/io/record_writer.cc, tensorflow/core/util/event.proto). Only the fields
 //! that scalars need are declared here.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::path::{Path, PathBuf};
-
 use prost::Message;
 
 use crate::error::RunError;
+use crate::store::Store;
 
 #[derive(Clone, PartialEq, Message)]
 struct Event {
@@ -57,9 +54,8 @@ const SESSION_START: i32 = 1;
 
 /// An event file that grows by one record per call.
 #[derive(Debug)]
-pub struct EventWriter {
-    path: PathBuf,
-    file: File,
+pub(crate) struct EventWriter {
+    name: String,
 }
 
 impl EventWriter {
@@ -68,21 +64,19 @@ impl EventWriter {
     ///
     /// # Errors
     /// When the folder or the file cannot be written.
-    pub fn create(folder: &Path, unix_seconds: f64, resumed_at: Option<u64>) -> Result<Self, RunError> {
-        std::fs::create_dir_all(folder).map_err(RunError::io("create", folder))?;
-        let (path, file) = new_file(folder, unix_seconds)?;
-        let mut writer = Self { path, file };
-        writer.write(&Event {
-            wall_time: unix_seconds,
-            step: 0,
-            what: Some(What::FileVersion("brain.Event:2".to_owned())),
-        })?;
+    pub(crate) fn create(
+        store: &mut Store,
+        folder: &str,
+        unix_seconds: f64,
+        resumed_at: Option<u64>,
+    ) -> Result<Self, RunError> {
+        store.make_folder(folder)?;
+        let writer = Self { name: new_name(store, folder, unix_seconds) };
+        let version = What::FileVersion("brain.Event:2".to_owned());
+        writer.write(store, &Event { wall_time: unix_seconds, step: 0, what: Some(version) })?;
         if let Some(step) = resumed_at {
-            writer.write(&Event {
-                wall_time: unix_seconds,
-                step: signed(step),
-                what: Some(What::SessionLog(SessionLog { status: SESSION_START })),
-            })?;
+            let start = What::SessionLog(SessionLog { status: SESSION_START });
+            writer.write(store, &Event { wall_time: unix_seconds, step: signed(step), what: Some(start) })?;
         }
         Ok(writer)
     }
@@ -91,39 +85,32 @@ impl EventWriter {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn scalars(&mut self, step: u64, unix_seconds: f64, scalars: &[(&str, f32)]) -> Result<(), RunError> {
+    pub(crate) fn scalars(
+        &self,
+        store: &mut Store,
+        step: u64,
+        unix_seconds: f64,
+        scalars: &[(&str, f32)],
+    ) -> Result<(), RunError> {
         let value = scalars
             .iter()
             .map(|(tag, value)| SummaryValue { tag: (*tag).to_owned(), simple_value: Some(*value) })
             .collect();
-        self.write(&Event { wall_time: unix_seconds, step: signed(step), what: Some(What::Summary(Summary { value })) })
+        let what = Some(What::Summary(Summary { value }));
+        self.write(store, &Event { wall_time: unix_seconds, step: signed(step), what })
     }
 
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    fn write(&mut self, event: &Event) -> Result<(), RunError> {
-        self.file.write_all(&record(&event.encode_to_vec())).map_err(RunError::io("write", &self.path))
+    fn write(&self, store: &mut Store, event: &Event) -> Result<(), RunError> {
+        store.append(&self.name, &record(&event.encode_to_vec()))
     }
 }
 
 /// TensorBoard reads the files of a folder in the order of their names: the time comes first, and
 /// a counter parts those of the same second.
-fn new_file(folder: &Path, unix_seconds: f64) -> Result<(PathBuf, File), RunError> {
+fn new_name(store: &Store, folder: &str, unix_seconds: f64) -> String {
     let seconds = unix_seconds.max(0.0) as u64;
-    let mut count = 0u32;
-    loop {
-        let path = folder.join(format!("events.out.tfevents.{seconds:010}.inkling.{count:03}"));
-        match OpenOptions::new().append(true).create_new(true).open(&path) {
-            Ok(file) => return Ok((path, file)),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && count < u32::MAX => {
-                count += 1;
-            }
-            Err(error) => return Err(RunError::io("create", &path)(error)),
-        }
-    }
+    let name = |count: u32| format!("{folder}/events.out.tfevents.{seconds:010}.inkling.{count:03}");
+    (0..u32::MAX).map(name).find(|name| !store.exists(name)).unwrap_or_else(|| name(u32::MAX))
 }
 
 fn signed(step: u64) -> i64 {
@@ -150,9 +137,8 @@ fn masked_checksum(bytes: &[u8]) -> u32 {
 mod tests {
     use super::*;
 
-    fn events(path: &Path) -> Vec<Event> {
-        let bytes = std::fs::read(path).unwrap();
-        let mut rest = &bytes[..];
+    fn events(bytes: &[u8]) -> Vec<Event> {
+        let mut rest = bytes;
         let mut events = Vec::new();
         while !rest.is_empty() {
             let length = u64::from_le_bytes(rest[..8].try_into().unwrap()) as usize;
@@ -188,15 +174,16 @@ mod tests {
 
     #[test]
     fn resumed_runs_start_a_new_file_that_hides_later_steps() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut first = EventWriter::create(folder.path(), 1000.0, None).unwrap();
-        first.scalars(1, 1000.5, &[("train/loss", 2.0), ("train/accuracy", 0.0)]).unwrap();
-        let second = EventWriter::create(folder.path(), 1000.9, Some(1)).unwrap();
-        assert!(first.path() < second.path());
-        let written = events(first.path());
+        let mut store = Store::memory();
+        let first = EventWriter::create(&mut store, "events", 1000.0, None).unwrap();
+        first.scalars(&mut store, 1, 1000.5, &[("train/loss", 2.0), ("train/accuracy", 0.0)]).unwrap();
+        let second = EventWriter::create(&mut store, "events", 1000.9, Some(1)).unwrap();
+        assert!(first.name < second.name);
+        let written = events(&store.require(&first.name).unwrap());
         assert_eq!(written[0].what, Some(What::FileVersion("brain.Event:2".to_owned())));
         let Some(What::Summary(summary)) = &written[1].what else { panic!("no summary") };
         assert_eq!((written[1].step, summary.value[1].simple_value), (1, Some(0.0)));
-        assert_eq!(events(second.path())[1].what, Some(What::SessionLog(SessionLog { status: SESSION_START })));
+        let hidden = &events(&store.require(&second.name).unwrap())[1];
+        assert_eq!(hidden.what, Some(What::SessionLog(SessionLog { status: SESSION_START })));
     }
 }

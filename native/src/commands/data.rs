@@ -127,7 +127,7 @@ fn fetch(args: &DataFetchArgs, output: Output) -> Result<(), Failure> {
     };
     let folder = args.out.clone().unwrap_or_else(|| Path::new("data").join(download.name));
     let options = FetchOptions { base: args.mirror.clone(), ..FetchOptions::default() };
-    let interrupt = Interrupt::install()?;
+    let interrupt = Interrupt::install(None)?;
     let mut bars = FetchBars { output, bar: None };
     let paths = inkling_data::fetch::fetch(download.name, &folder, &options, &mut |progress| {
         bars.show(progress);

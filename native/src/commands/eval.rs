@@ -7,7 +7,7 @@ use inkling_session::config::{EstimatorKind, Layers, NormKind, RunConfig};
 use inkling_session::error::RunError;
 use inkling_session::events::Evaluation;
 use inkling_session::model_card::ModelCard;
-use inkling_session::run::{evaluate, initial_weights};
+use inkling_session::run::{Site, evaluate, initial_weights};
 use inkling_session::run_folder::RunFolder;
 use inkling_session::tensor_file::TensorFile;
 use serde_json::json;
@@ -34,7 +34,7 @@ pub fn run(args: &EvalArgs, adapter: Option<String>, output: Output) -> Result<(
     let mut printer = Printer::new(output);
     let (weights, name) =
         if args.untrained { (initial_weights(&config)?, "untrained".to_owned()) } else { (weights, name) };
-    let result = pollster::block_on(evaluate(&config, &weights, adapter, &mut |event| printer.show(&event)));
+    let result = pollster::block_on(evaluate(&config, &weights, &Site::on(adapter), &mut |event| printer.show(&event)));
     printer.close();
     print(&config, &name, &result.map_err(Failure::with_weights(&path))?.evaluation(), output);
     Ok(())

@@ -5,7 +5,7 @@ use std::path::Path;
 use inkling_session::config::Layers;
 use inkling_session::report;
 use inkling_session::run::{
-    Budget, ConvergenceSettings, MemoryAxes, convergence, estimators, memory_report, methods_report,
+    Budget, ConvergenceSettings, MemoryAxes, Site, convergence, estimators, memory_report, methods_report,
 };
 use inkling_session::table::Table;
 use inkling_session::tensor_file::TensorFile;
@@ -30,9 +30,10 @@ fn of_estimators(args: &EstimatorsArgs, adapter: Option<String>, output: Output)
     let config = resolve(&layers(&args.config)?, output)?;
     let weights = args.model.as_deref().map(TensorFile::read).transpose()?;
     let mut printer = Printer::new(output);
-    let points = pollster::block_on(estimators(&config, weights.as_ref(), args.draws, adapter, &mut |done, all| {
-        printer.measuring(done, all);
-    }));
+    let points =
+        pollster::block_on(estimators(&config, weights.as_ref(), args.draws, &Site::on(adapter), &mut |done, all| {
+            printer.measuring(done, all);
+        }));
     printer.close();
     let points = match &args.model {
         Some(path) => points.map_err(Failure::with_weights(path))?,
@@ -59,7 +60,7 @@ fn of_memory(args: &MemoryReportArgs, adapter: Option<String>, output: Output) -
     let config = resolve(&base, output)?;
     let mut printer = Printer::new(output);
     let mut progress = |done, all| printer.measuring(done, all);
-    let points = pollster::block_on(memory_report(&config, &methods, &axes, adapter, &mut progress));
+    let points = pollster::block_on(memory_report(&config, &methods, &axes, &Site::on(adapter), &mut progress));
     printer.close();
     let points = points?;
     report::memory::write(&args.out, &points)?;
@@ -84,10 +85,10 @@ fn of_methods(args: &MethodsArgs, adapter: Option<String>, output: Output) -> Re
         methods.push((stem, resolve(&layers, output)?));
     }
     let budget = Budget { seconds: args.time.0.as_secs_f64(), seeds: args.seeds.clone(), folder: args.out.clone() };
-    let interrupt = Interrupt::install()?;
+    let interrupt = Interrupt::install(None)?;
     let mut printer = Printer::new(output);
     let mut emit = |event| printer.show(&event);
-    let result = pollster::block_on(methods_report(&methods, &budget, adapter, &interrupt, &mut emit));
+    let result = pollster::block_on(methods_report(&methods, &budget, adapter, &|| interrupt.requested(), &mut emit));
     printer.close();
     let (results, points) = result?;
     report::methods::write(&args.out, &results, &points)?;

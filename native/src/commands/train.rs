@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use inkling_session::config::RunConfig;
 use inkling_session::events::Event;
-use inkling_session::run::{Control, train};
 use inkling_session::run_folder::RunFolder;
-use inkling_session::session::Target;
+use inkling_session::session::{Passes, RunHandle, RunRequest, Target, start};
 
 use super::{assign, layers, resolve, set_budget};
 use crate::args::{ConfigArgs, TrainArgs};
@@ -38,35 +38,61 @@ pub fn run(args: &TrainArgs, adapter: Option<String>, output: Output) -> Result<
     if let Target::New(path) = &target {
         RunFolder::check_free(path)?;
     }
-    let interrupt = Interrupt::install()?;
+    let folder = target.folder().map(Path::to_owned).unwrap_or_default();
+    let request = RunRequest { adapter, ..request(config, target)? };
+    let run = start(request);
+    let interrupt = Interrupt::install(Some(run.commands()))?;
     let mut printer = Printer::new(output);
     // A run that ends early by Ctrl-C or time limit has ended well.
-    let result = pollster::block_on(train(&config, &target, adapter, &interrupt, &mut |event| {
-        printer.show(&event);
-        if let (Event::Started { .. }, Some(bar)) = (&event, printer.bar()) {
+    let result = pollster::block_on(follow(&run, &folder, |event| {
+        printer.show(event);
+        if let (Event::Started { .. }, Some(bar)) = (event, printer.bar()) {
             interrupt.write_above(bar);
         }
     }));
     printer.close();
-    result.map_err(|error| {
-        let has_checkpoint = |path: &&Path| RunFolder::newest_checkpoint(path).is_ok();
-        let resumable = target.folder().filter(has_checkpoint).filter(|_| !error.is_usage() && !error.is_final());
-        let failure = Failure::from(error);
-        if let Some(path) = resumable
-            && failure.code() == 1
-        {
-            let hint =
-                format!("{failure}\nonce that is put right, continue with: inkling train --resume {}", path.display());
-            return Failure::failed(hint);
-        }
-        failure
-    })
+    result
 }
 
-impl Control for Interrupt {
-    fn stop_requested(&self) -> bool {
-        self.requested()
+/// A run that goes on with smaller passes than it began with still is the run of its folder.
+fn request(mut config: RunConfig, target: Target) -> Result<RunRequest, Failure> {
+    let wanted = Passes::of(&config.gradient);
+    let mut passes = None;
+    if let Target::Resume(run) = &target {
+        let own = Passes::of(&RunFolder::read_config(run)?.gradient);
+        own.put(&mut config.gradient);
+        passes = (wanted != own).then_some(wanted);
     }
+    Ok(RunRequest { passes, ..RunRequest::new(config, target) })
+}
+
+/// Shows the events of a run until its last; how it failed is the command's to say.
+async fn follow(run: &RunHandle, folder: &Path, mut show: impl FnMut(&Event)) -> Result<(), Failure> {
+    while let Some(event) = run.event().await {
+        match &event {
+            Event::Failed { message, usage: true, .. } => return Err(Failure::Usage(message.clone())),
+            Event::Failed { message, resumable, .. } => {
+                return Err(Failure::failed(if *resumable { hint(message, folder, None) } else { message.clone() }));
+            }
+            Event::DeviceLost { message, checkpoint: None, .. } => return Err(Failure::failed(message)),
+            Event::DeviceLost { message, smaller, .. } => {
+                return Err(Failure::failed(hint(message, folder, smaller.map(|plan| plan.passes))));
+            }
+            event => show(event),
+        }
+    }
+    Ok(())
+}
+
+fn hint(message: &str, folder: &Path, passes: Option<Passes>) -> String {
+    let smaller = passes.map_or_else(String::new, |Passes { estimator, chunk, query_batch }| {
+        format!(
+            " --set gradient.estimator={} --set gradient.chunk={chunk} --set gradient.query_batch={query_batch}",
+            estimator.name()
+        )
+    });
+    let resume = format!("inkling train --resume {}{smaller}", folder.display());
+    format!("{message}\nonce that is put right, continue with: {resume}")
 }
 
 /// What a run is called when the user does not say.

@@ -3,6 +3,7 @@
 use inkling_platform::Stopwatch;
 
 use super::SessionError;
+use super::site::Site;
 use super::trial::Trial;
 use crate::config::RunConfig;
 
@@ -36,10 +37,11 @@ pub async fn bench_steps(
     adapter: Option<String>,
     progress: &mut dyn FnMut(u32, u32),
 ) -> Result<(String, Vec<StepBenchResult>), SessionError> {
+    let site = Site::on(adapter);
     let mut benches = Vec::new();
     for (method, config) in methods {
         for &tasks in tasks {
-            let trial = Trial::new(config, tasks, adapter.clone()).await?;
+            let trial = Trial::new(config, tasks, &site).await?;
             benches.push(Bench { method: method.clone(), tasks, trial, millis: Vec::new(), dispatches: 0 });
         }
     }

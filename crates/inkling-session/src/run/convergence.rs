@@ -5,6 +5,7 @@ use inkling_data::Numbers;
 use inkling_gpu::Gpu;
 use inkling_meta::quadratic::{FamilySettings, QuadraticFamily, QuadraticRuns, RunSettings};
 use inkling_meta::solve::{CgSettings, LowRankSystem};
+use inkling_platform::yield_now;
 
 use super::SessionError;
 use super::model::open_gpu;
@@ -99,6 +100,7 @@ pub async fn convergence(
     for &unknowns in &settings.unknowns {
         for (condition, limit) in SYSTEMS {
             advance();
+            yield_now().await;
             systems.push(system(&gpu, unknowns, condition, limit).await?);
         }
     }
@@ -120,6 +122,7 @@ async fn deterministic(
         let mut runs = QuadraticRuns::new(gpu, family, settings, &[described.tasks], &start).await?;
         for _ in 0..iterations {
             runs.iterate(&everyone).await?;
+            yield_now().await;
         }
         let history: Vec<f64> = runs.history().await?.iter().flatten().map(|x| family.squared_norm(x).sqrt()).collect();
         let first = history.first().copied().unwrap_or(f64::NAN);
@@ -155,6 +158,7 @@ async fn stochastic(
         let mut numbers = Numbers::new(b"batches_", FAMILY_SEED, 0, iteration.into());
         let drawn: Vec<u32> = (0..tasks).map(|_| numbers.below(described.tasks)).collect();
         runs.iterate(&drawn).await?;
+        yield_now().await;
     }
     let history = runs.history().await?;
     let floors: Vec<f64> = history.iter().map(|run| floor(family, run)).collect();
@@ -205,6 +209,7 @@ async fn hypergradient_errors(
         let settings = RunSettings { inner_steps, cg_steps, outer_rate: 0.0, is_warm: false, iterations: 1 };
         let mut runs = QuadraticRuns::new(gpu, &family, settings, &[described.tasks], &x).await?;
         runs.iterate(&everyone).await?;
+        yield_now().await;
         let found = runs.hypergradients().await?.concat();
         let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>().sqrt();
         let difference = norm(&mut found.iter().zip(&exact).map(|(found, exact)| found - exact));

@@ -59,6 +59,14 @@ pub enum SessionError {
     /// The episode of `inkling grad` cannot be used.
     #[error("{0}")]
     Episode(String),
+    /// A run within a report that failed.
+    #[error("{message}")]
+    Ended {
+        /// What it said.
+        message: String,
+        /// Whether its configuration asks for what cannot be.
+        usage: bool,
+    },
     /// A fault of the program.
     #[error("{0}; this is a fault of the program, please report it")]
     Fault(&'static str),
@@ -76,7 +84,25 @@ impl SessionError {
                 | Self::Gpu(GpuError::UnknownAdapter { .. })
                 | Self::Budget(_)
                 | Self::Setting(_)
+                | Self::Ended { usage: true, .. }
+                | Self::Run(
+                    RunError::Occupied(_)
+                        | RunError::NoFolder(_)
+                        | RunError::NotARun(_)
+                        | RunError::OtherConfiguration(_)
+                        | RunError::Config(_)
+                )
         )
+    }
+
+    /// What the device reported, where it is the cause.
+    pub(super) fn device(&self) -> Option<&GpuError> {
+        match self {
+            Self::Gpu(error)
+            | Self::Nn(NnError::Gpu(error))
+            | Self::Meta(MetaError::Gpu(error) | MetaError::Nn(NnError::Gpu(error))) => Some(error),
+            _ => None,
+        }
     }
 
     /// Whether the run would fail again where it failed.

@@ -3,10 +3,12 @@
 use inkling_data::{Numbers, Split};
 use inkling_meta::{Estimator, Learner, Model, Purpose, SubsetTime};
 use inkling_nn::Weights;
+use inkling_platform::yield_now;
 
 use super::SessionError;
 use super::memory::Planner;
-use super::model::{from_file, initial, learner_config, normalization, open_data, open_gpu, training_limits};
+use super::model::{from_file, initial, learner_config, normalization, training_limits};
+use super::site::Site;
 use super::tasks::{PreparedTask, TaskSource, training_spec};
 use crate::config::{EstimatorKind, NormKind, RunConfig};
 use crate::report::estimators::EstimatorPoint;
@@ -25,7 +27,7 @@ pub async fn estimators(
     config: &RunConfig,
     weights: Option<&TensorFile>,
     draws: u32,
-    adapter: Option<String>,
+    site: &Site,
     progress: &mut dyn FnMut(u32, u32),
 ) -> Result<Vec<EstimatorPoint>, SessionError> {
     if config.model.norm == NormKind::Batch {
@@ -35,7 +37,7 @@ pub async fn estimators(
                 .to_owned(),
         ));
     }
-    let dataset = open_data(&config.data)?;
+    let dataset = site.data(&config.data)?;
     let normalization = normalization(&config.data, dataset.as_ref())?.into();
     let source = TaskSource {
         dataset,
@@ -48,7 +50,7 @@ pub async fn estimators(
     };
     source.check()?;
     let prepared = source.prepare(0)?;
-    let gpu = open_gpu(adapter, false).await?;
+    let gpu = site.gpu().await?;
     let mut learner_config = learner_config(config, source.dataset.image_shape())?;
     // One batch of queries, so that H is the number of rows that are drawn.
     learner_config.gradient.query_batch = 0;
@@ -77,6 +79,7 @@ pub async fn estimators(
     let mut points = Vec::new();
     for (index, &(estimator, h)) in asked.iter().enumerate() {
         progress(index as u32, asked.len() as u32);
+        yield_now().await;
         // With H = N there is nothing to draw: all draws are equal.
         let draws = if h < support { draws.max(2) } else { 2 };
         points.push(experiment.point(estimator, (h, support), draws, &exact).await?);
@@ -96,6 +99,7 @@ impl Experiment {
         self.learner.clear_gradient();
         let mut numbers = Numbers::new(b"estimate", self.seed, u64::from(h), u64::from(draw));
         self.learner.accumulate(&self.prepared.task(), &mut numbers).await?;
+        yield_now().await;
         Ok(self.learner.gradient().await?)
     }
 

@@ -1,13 +1,15 @@
 //! Accuracy over fixed episodes.
 
 use inkling_meta::{Learner, Model, Purpose};
+use inkling_platform::yield_now;
 
 use super::SessionError;
 use super::memory::Planner;
 use super::model::{
-    classifier_config, evaluation_limits, from_file, initial, learner_config, normalization, open_data, open_gpu,
-    stored_ways, to_file,
+    classifier_config, evaluation_limits, from_file, initial, learner_config, normalization, open_data, stored_ways,
+    to_file,
 };
+use super::site::Site;
 use super::tasks::{PreparedTask, TaskSource, evaluation_spec, split};
 use crate::config::{EvaluationConfig, RunConfig};
 use crate::events::{Evaluation, Event};
@@ -24,10 +26,10 @@ const REPORT_EVERY: u32 = 10;
 pub async fn evaluate(
     config: &RunConfig,
     weights: &TensorFile,
-    adapter: Option<String>,
+    site: &Site,
     emit: &mut dyn FnMut(Event),
 ) -> Result<Scores, SessionError> {
-    let dataset = open_data(&config.data)?;
+    let dataset = site.data(&config.data)?;
     let normalization = normalization(&config.data, dataset.as_ref())?.into();
     let source = TaskSource {
         dataset,
@@ -40,7 +42,7 @@ pub async fn evaluate(
     };
     source.check()?;
     let shape = source.dataset.image_shape();
-    let gpu = open_gpu(adapter, false).await?;
+    let gpu = site.gpu().await?;
     let ways = stored_ways(weights).unwrap_or(config.evaluation.ways);
     let solver = (&config.head, config.learner.as_ref());
     let model = Model::new(classifier_config((&config.model, &config.gradient), solver, (shape, ways)), gpu.tier())?;
@@ -100,6 +102,7 @@ pub(super) async fn score(
             let (mean, _) = mean_and_interval(&accuracies);
             emit(Event::Evaluating { done, episodes, accuracy: mean as f32 });
         }
+        yield_now().await;
     }
     Ok(Scores { accuracies, loss: loss / f64::from(episodes.max(1)) })
 }

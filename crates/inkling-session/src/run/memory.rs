@@ -1,11 +1,14 @@
 //! Memory plans without running them, and budgets.
 
+use inkling_data::ImageShape;
 use inkling_gpu::{Bytes, Category, Tier};
 use inkling_meta::{Estimator, Model, Purpose, TaskLimits};
 
 use super::SessionError;
 use super::model::{evaluation_limits, learner_config, open_data, training_limits, training_purpose};
-use crate::config::RunConfig;
+use crate::config::{EstimatorKind, RunConfig};
+use crate::events::{CategoryBytes, SmallerPlan};
+use crate::session::Passes;
 use crate::units::ByteSize;
 
 /// Every WebGPU device binds this much at once.
@@ -45,7 +48,28 @@ pub fn memory_plans(
     image_sizes: &[u32],
     tier: Tier,
 ) -> Result<Vec<MemoryPlan>, SessionError> {
-    let shape = open_data(&config.data)?.image_shape();
+    plans_for((config, open_data(&config.data)?.image_shape()), supports, image_sizes, tier)
+}
+
+/// The plans of every estimator for the task of a configuration and images of `shape`: nothing is
+/// opened, so that they can follow a slider.
+///
+/// # Errors
+/// When a network cannot be built.
+pub fn plans(config: &RunConfig, shape: ImageShape, tier: Tier) -> Result<Vec<MemoryPlan>, SessionError> {
+    let shape = match config.data.image_size {
+        Some(side) => ImageShape { height: side, width: side, ..shape },
+        None => shape,
+    };
+    plans_for((config, shape), &[], &[], tier)
+}
+
+fn plans_for(
+    (config, shape): (&RunConfig, ImageShape),
+    supports: &[u32],
+    image_sizes: &[u32],
+    tier: Tier,
+) -> Result<Vec<MemoryPlan>, SessionError> {
     let own = training_limits(&config.task, &config.training);
     let supports = if supports.is_empty() { &[own.support][..] } else { supports };
     let image_sizes = if image_sizes.is_empty() { &[shape.height][..] } else { image_sizes };
@@ -58,7 +82,7 @@ pub fn memory_plans(
     let mut plans = Vec::new();
     for &image_size in image_sizes {
         for &support in supports {
-            let shape = inkling_data::ImageShape { height: image_size, width: image_size, ..shape };
+            let shape = ImageShape { height: image_size, width: image_size, ..shape };
             let limits = with_validation(config, TaskLimits { support, ..own });
             for estimator in [Estimator::Full, Estimator::Chunked, Estimator::Lite, Estimator::Subsampled] {
                 plans.extend(plan(config, (shape, support), limits, estimator, tier)?);
@@ -70,7 +94,7 @@ pub fn memory_plans(
 
 fn plan(
     config: &RunConfig,
-    (shape, support): (inkling_data::ImageShape, u32),
+    (shape, support): (ImageShape, u32),
     limits: TaskLimits,
     estimator: Estimator,
     tier: Tier,
@@ -83,19 +107,14 @@ fn plan(
     let gradient = learner.gradient.clone();
     let model = Model::new(learner, tier)?;
     let planner = Planner { model: &model, tier, limits, purpose: training_purpose(&config.training) };
-    let (name, draws) = match estimator {
-        Estimator::Full => ("full", false),
-        Estimator::Chunked => ("chunked", false),
-        Estimator::Lite => ("lite", true),
-        Estimator::Subsampled => ("subsampled", true),
-    };
+    let draws = matches!(estimator, Estimator::Lite | Estimator::Subsampled);
     let in_chunks = estimator != Estimator::Full;
     let largest_chunk = match config.memory.budget.filter(|_| in_chunks) {
         Some(budget) => planner.largest_pass(budget.0)?.map(|pass| pass.min(support)),
         None => None,
     };
     Ok(Some(MemoryPlan {
-        estimator: name,
+        estimator: named(estimator).name(),
         h: draws.then_some(gradient.h.min(support)),
         chunk: in_chunks.then_some(gradient.chunk.min(support)),
         support,
@@ -105,6 +124,13 @@ fn plan(
         largest_chunk,
         largest_h: largest_chunk.filter(|_| draws),
     }))
+}
+
+impl MemoryPlan {
+    /// The categories that are not empty.
+    pub fn by_category(&self) -> Vec<CategoryBytes> {
+        by_category(&self.bytes)
+    }
 }
 
 /// The memory of a model at work, and what it would be with smaller passes.
@@ -117,7 +143,7 @@ pub(super) struct Planner<'m> {
 }
 
 impl Planner<'_> {
-    fn bytes(&self) -> Result<Bytes, SessionError> {
+    pub(super) fn bytes(&self) -> Result<Bytes, SessionError> {
         Ok(self.model.planned_bytes(self.limits, self.purpose)?)
     }
 
@@ -209,6 +235,31 @@ impl Planner<'_> {
     }
 }
 
+/// Passes that need at most half the bytes of the present ones, or else as few as there can be; none
+/// when that is no less.
+pub(super) fn smaller_plan(planner: &Planner<'_>) -> Option<SmallerPlan> {
+    let present = planner.bytes().ok()?.total();
+    if planner.model.config().network.norm.couples_images() {
+        return None;
+    }
+    let images = planner.largest_pass(present / 2).ok()?.unwrap_or(1);
+    let model = planner.with_passes(images).ok()?;
+    let bytes = model.planned_bytes(planner.limits, planner.purpose).ok()?.total();
+    let gradient = &model.config().gradient;
+    let passes =
+        Passes { estimator: named(gradient.estimator), chunk: gradient.chunk, query_batch: gradient.query_batch };
+    (bytes < present).then_some(SmallerPlan { passes, bytes })
+}
+
+fn named(estimator: Estimator) -> EstimatorKind {
+    match estimator {
+        Estimator::Full => EstimatorKind::Full,
+        Estimator::Chunked => EstimatorKind::Chunked,
+        Estimator::Lite => EstimatorKind::Lite,
+        Estimator::Subsampled => EstimatorKind::Subsampled,
+    }
+}
+
 /// Rounded for people, with the exact number that an option takes.
 fn exact(bytes: u64) -> String {
     let written = ByteSize(bytes);
@@ -225,10 +276,7 @@ fn with_validation(config: &RunConfig, training: TaskLimits) -> TaskLimits {
 }
 
 /// The categories of a plan that are not empty.
-pub(super) fn by_category(bytes: &Bytes) -> Vec<crate::events::CategoryBytes> {
-    let entry = |(category, bytes): (Category, u64)| crate::events::CategoryBytes {
-        category: category.name().to_owned(),
-        bytes,
-    };
+pub(super) fn by_category(bytes: &Bytes) -> Vec<CategoryBytes> {
+    let entry = |(category, bytes): (Category, u64)| CategoryBytes { category: category.name().to_owned(), bytes };
     bytes.iter().filter(|(_, bytes)| *bytes > 0).map(entry).collect()
 }

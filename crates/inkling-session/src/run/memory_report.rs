@@ -1,6 +1,9 @@
 //! Measured against planned: the memory of one outer step over inner steps, support and image size.
 
+use inkling_platform::yield_now;
+
 use super::SessionError;
+use super::site::Site;
 use super::trial::Trial;
 use crate::config::{EstimatorKind, LearnerKind, NormKind, RunConfig};
 use crate::report::memory::{Axis, MemoryPoint};
@@ -34,15 +37,22 @@ pub async fn memory_report(
     config: &RunConfig,
     methods: &[(String, RunConfig)],
     axes: &MemoryAxes,
-    adapter: Option<String>,
+    site: &Site,
     progress: &mut dyn FnMut(u32, u32),
 ) -> Result<Vec<MemoryPoint>, SessionError> {
+    if site.dataset.is_some() && !axes.image_sizes.is_empty() {
+        return Err(SessionError::Setting(
+            "images that are open already have one size; measure over image sizes with a data set that opens by name"
+                .to_owned(),
+        ));
+    }
     let mut asked = over_inner_steps(methods, &axes.inner_steps);
     asked.extend(over_tasks(config, axes));
     let mut points = Vec::new();
     for (index, asked_for) in asked.iter().enumerate() {
         progress(index as u32, asked.len() as u32);
-        let mut trial = Trial::new(&asked_for.config, 1, adapter.clone()).await?;
+        yield_now().await;
+        let mut trial = Trial::new(&asked_for.config, 1, site).await?;
         trial.step().await?;
         points.push(MemoryPoint {
             axis: asked_for.axis,

@@ -2,18 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use inkling_platform::Stopwatch;
+use inkling_platform::{Stopwatch, channel};
 
 use super::SessionError;
 use super::evaluate::evaluate;
-use super::train::{Control, train};
+use super::site::Site;
+use super::train::train;
 use super::trial::Trial;
 use crate::config::RunConfig;
 use crate::events::Event;
 use crate::metrics::{MetricsRow, TimingRow, read_log};
 use crate::report::methods::{MethodPoint, MethodResult};
 use crate::run_folder::{METRICS_FILE, RunFolder, TIMING_FILE};
-use crate::session::Target;
+use crate::session::{Command, RunRequest, Target};
 
 /// Outer steps by which the speed of a method is measured, after one that compiles its kernels.
 const CALIBRATION_STEPS: u32 = 5;
@@ -41,7 +42,7 @@ pub async fn methods_report(
     methods: &[(String, RunConfig)],
     budget: &Budget,
     adapter: Option<String>,
-    control: &dyn Control,
+    stop: &dyn Fn() -> bool,
     emit: &mut dyn FnMut(Event),
 ) -> Result<(Vec<MethodResult>, Vec<MethodPoint>), SessionError> {
     let (mut results, mut points) = (Vec::new(), Vec::new());
@@ -55,10 +56,10 @@ pub async fn methods_report(
             config.training.validate_every = config.training.steps / VALIDATIONS;
             config.training.checkpoint_every = config.training.validate_every;
             let folder = budget.folder.join("runs").join(format!("{method}-{seed}"));
-            let run = one_run((method, seed), &config, &folder, adapter.clone(), (control, emit)).await?;
+            let run = one_run((method, seed), &config, &folder, adapter.clone(), (stop, emit)).await?;
             results.push(run.0);
             points.extend(run.1);
-            if control.stop_requested() {
+            if stop() {
                 return Ok((results, points));
             }
         }
@@ -67,7 +68,7 @@ pub async fn methods_report(
 }
 
 async fn step_seconds(config: &RunConfig, adapter: Option<String>) -> Result<f64, SessionError> {
-    let mut trial = Trial::new(config, config.training.tasks_per_step, adapter).await?;
+    let mut trial = Trial::new(config, config.training.tasks_per_step, &Site::on(adapter)).await?;
     trial.step().await?;
     let clock = Stopwatch::start();
     for _ in 0..CALIBRATION_STEPS {
@@ -81,14 +82,15 @@ async fn one_run(
     config: &RunConfig,
     folder: &Path,
     adapter: Option<String>,
-    (control, emit): (&dyn Control, &mut dyn FnMut(Event)),
+    (stop, emit): (&dyn Fn() -> bool, &mut dyn FnMut(Event)),
 ) -> Result<(MethodResult, Vec<MethodPoint>), SessionError> {
     // A run that is there keeps its number of steps, whatever the machine's speed is today.
     let config = &if folder.is_dir() { RunFolder::read_config(folder)? } else { config.clone() };
     let done = RunFolder::newest_checkpoint(folder).map_or(0, |(checkpoint, _)| checkpoint.state.step);
     let target = if folder.is_dir() { Target::Resume(folder.to_owned()) } else { Target::New(folder.to_owned()) };
     if done < config.training.steps {
-        train(config, &target, adapter.clone(), control, emit).await?;
+        let request = RunRequest { adapter: adapter.clone(), ..RunRequest::new(config.clone(), target) };
+        run_to_its_end(request, stop, emit).await?;
     }
     let metrics: Vec<MetricsRow> = read_log(&folder.join(METRICS_FILE))?;
     let timing: Vec<TimingRow> = read_log(&folder.join(TIMING_FILE))?;
@@ -103,7 +105,7 @@ async fn one_run(
         }
     }
     let weights = RunFolder::newest_checkpoint(folder)?.0.weights;
-    let scores = evaluate(config, &weights, adapter, emit).await?;
+    let scores = evaluate(config, &weights, &Site::on(adapter), emit).await?;
     let evaluation = scores.evaluation();
     let last = logs.last();
     let result = MethodResult {
@@ -118,4 +120,26 @@ async fn one_run(
         interval: evaluation.interval.into(),
     };
     Ok((result, points))
+}
+
+/// Trains until the run ends or is stopped.
+async fn run_to_its_end(
+    request: RunRequest,
+    stop: &dyn Fn() -> bool,
+    emit: &mut dyn FnMut(Event),
+) -> Result<(), SessionError> {
+    let (commands, inbox) = channel();
+    let mut result = Ok(());
+    train(request, &inbox, &mut |event| {
+        if stop() {
+            commands.send(Command::Stop);
+        }
+        match event {
+            Event::Failed { message, usage, .. } => result = Err(SessionError::Ended { message, usage }),
+            Event::DeviceLost { message, .. } => result = Err(SessionError::Ended { message, usage: false }),
+            event => emit(event),
+        }
+    })
+    .await;
+    result
 }

@@ -23,6 +23,10 @@ pub(super) struct PreparedTask {
 }
 
 impl PreparedTask {
+    pub(super) fn episode(&self) -> &Episode {
+        &self.episode
+    }
+
     pub(super) fn task(&self) -> Task<'_> {
         let normalization = &*self.normalization;
         let images = |pixels, affines| Images::Bytes { pixels, affines, normalization };

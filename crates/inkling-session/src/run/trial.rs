@@ -6,7 +6,8 @@ use inkling_meta::{Learner, Model, Purpose};
 
 use super::SessionError;
 use super::memory::Planner;
-use super::model::{initial, learner_config, normalization, open_data, open_gpu, training_limits, training_purpose};
+use super::model::{initial, learner_config, normalization, training_limits, training_purpose};
+use super::site::Site;
 use super::tasks::{PreparedTask, TaskSource, training_spec};
 use crate::config::RunConfig;
 
@@ -24,11 +25,11 @@ pub(super) struct Trial {
 
 impl Trial {
     /// The configuration with `tasks` tasks in every step, side by side.
-    pub(super) async fn new(config: &RunConfig, tasks: u32, adapter: Option<String>) -> Result<Self, SessionError> {
+    pub(super) async fn new(config: &RunConfig, tasks: u32, site: &Site) -> Result<Self, SessionError> {
         let mut config = config.clone();
         config.training.tasks_per_step = tasks;
         config.training.tasks_per_pass = if config.task.variable { 1 } else { 0 };
-        let dataset = open_data(&config.data)?;
+        let dataset = site.data(&config.data)?;
         let normalization = normalization(&config.data, dataset.as_ref())?.into();
         let shape = dataset.image_shape();
         let source = TaskSource {
@@ -41,7 +42,7 @@ impl Trial {
             list: None,
         };
         source.check()?;
-        let gpu = open_gpu(adapter, false).await?;
+        let gpu = site.gpu().await?;
         let model = Model::new(learner_config(&config, shape)?, gpu.tier())?;
         let (limits, purpose) = (training_limits(&config.task, &config.training), training_purpose(&config.training));
         let planned = Planner { model: &model, tier: gpu.tier(), limits, purpose }.check(config.memory.budget)?;

@@ -2,9 +2,9 @@
 
 use inkling_platform::{Receiver, Sender, channel, spawn_actor};
 
-use super::{Command, RunRequest, Target};
+use super::{Command, RunRequest};
 use crate::events::Event;
-use crate::run::{Control, SessionError, train};
+use crate::run::train;
 
 /// A run in progress. Dropping it stops the run after a checkpoint.
 #[derive(Debug)]
@@ -40,30 +40,15 @@ pub fn start(request: RunRequest) -> RunHandle {
     let (commands, inbox) = channel();
     let (outbox, events) = channel();
     let last = outbox.clone();
-    let spawned = spawn_actor("run", move || act(request, inbox, outbox));
+    let spawned = spawn_actor("run", move || async move {
+        train(request, &inbox, &mut |event| {
+            outbox.send(event);
+        })
+        .await;
+    });
     if let Err(error) = spawned {
         let message = format!("the system gives no thread for the run: {error}; close other programs");
         last.send(Event::Failed { message, usage: false, resumable: false });
     }
     RunHandle { events, commands }
-}
-
-async fn act(request: RunRequest, inbox: Receiver<Command>, outbox: Sender<Event>) {
-    let control = Inbox(inbox);
-    let mut emit = |event| {
-        outbox.send(event);
-    };
-    let result = train(&request.config, &request.target, request.adapter.clone(), &control, &mut emit).await;
-    if let Err(error) = result {
-        let (usage, message) = (error.is_usage(), error.to_string());
-        emit(Event::Failed { message, usage, resumable: false });
-    }
-}
-
-struct Inbox(Receiver<Command>);
-
-impl Control for Inbox {
-    fn stop_requested(&self) -> bool {
-        self.0.is_closed() || std::iter::from_fn(|| self.0.try_next()).any(|command| command == Command::Stop)
-    }
 }
