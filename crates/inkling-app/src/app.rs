@@ -2,6 +2,8 @@
 
 use egui::{Context, Ui};
 use inkling_platform::PickedFile;
+use inkling_session::config::RunConfig;
+use inkling_session::session::Target;
 use serde_json::{Value, json};
 
 use crate::inspect::InspectPanel;
@@ -46,6 +48,18 @@ impl InklingApp {
         }
     }
 
+    /// Replaces what starts runs.
+    #[cfg(test)]
+    pub(crate) fn set_starter(&mut self, starter: crate::train::port::Starter) {
+        self.train.set_starter(starter);
+    }
+
+    /// Replaces what starts reports.
+    #[cfg(test)]
+    pub(crate) fn set_report_starter(&mut self, starter: crate::inspect::port::Starter) {
+        self.inspect.set_starter(starter);
+    }
+
     /// The tab that shows.
     pub fn tab(&self) -> Tab {
         self.tab
@@ -54,6 +68,12 @@ impl InklingApp {
     /// Shows another tab.
     pub fn show_tab(&mut self, tab: Tab) {
         self.tab = tab;
+    }
+
+    /// Starts a run and shows it, as `--run` asks for.
+    pub fn start_run(&mut self, config: RunConfig, target: Target) {
+        self.tab = Tab::MetaTrain;
+        self.train.start_config(config, target, &self.shared);
     }
 
     /// What the panels share, for the front end that hands out services.
@@ -65,6 +85,8 @@ impl InklingApp {
     /// window is hidden, so that a run goes on.
     pub fn poll(&mut self, ctx: &Context) {
         self.store.poll(ctx, &mut self.shared);
+        let is_asked_for = matches!(self.tab, Tab::MetaTrain | Tab::Inspect | Tab::Settings);
+        self.shared.adapters.poll(ctx, is_asked_for);
         for tab in Tab::ALL {
             if tab == self.tab {
                 self.shared.dropped = std::mem::take(&mut self.dropped);

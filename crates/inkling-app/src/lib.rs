@@ -3,7 +3,9 @@
 //! [`InklingApp`] is the whole window; the desktop and the browser wrap it and hand it [`Services`],
 //! which carries all that differs between them. Each tab is a [`Panel`] with a state of its own.
 
+mod adapters;
 mod app;
+mod chart;
 mod inspect;
 mod learners;
 mod notice;
@@ -12,13 +14,16 @@ mod services;
 mod settings;
 mod shell;
 mod teach;
+#[cfg(test)]
+mod testing;
 pub mod theme;
 mod train;
 pub mod widgets;
 
+pub use adapters::Adapters;
 pub use app::InklingApp;
 pub use notice::{Notice, Severity};
-pub use panel::{Panel, Shared};
+pub use panel::{Panel, Shared, Study};
 pub use services::{CameraFrame, CameraState, Services, Webcam};
 pub use settings::{Settings, ThemeChoice};
 pub use shell::Tab;

@@ -1,8 +1,16 @@
 //! What every tab has in common.
 
+use std::sync::Arc;
+
 use egui::{Context, Ui};
 use inkling_platform::PickedFile;
+use inkling_session::config::RunConfig;
+use inkling_session::history::SolveHistory;
+use inkling_session::session::Dataset;
+use inkling_session::session::Tier;
+use inkling_session::snapshot::EpisodeSnapshot;
 
+use crate::adapters::Adapters;
 use crate::notice::Notice;
 use crate::services::Services;
 use crate::settings::Settings;
@@ -22,12 +30,42 @@ pub struct Shared {
     /// Files and folders that were dropped onto the window. They are there while the visible panel
     /// is polled, and gone afterwards.
     pub dropped: Vec<PickedFile>,
+    /// What there is to look into.
+    pub study: Study,
+    /// The adapters of this machine.
+    pub adapters: Adapters,
+}
+
+/// What the tab Meta-train has that the tab Inspect looks into.
+#[derive(Default)]
+pub struct Study {
+    /// The newest episode of a run.
+    pub snapshot: Option<Arc<EpisodeSnapshot>>,
+    /// The newest solves of a run, oldest first.
+    pub solves: Vec<SolveHistory>,
+    /// The configuration that the form describes.
+    pub config: RunConfig,
+    /// The data set that is open.
+    pub dataset: Option<Arc<dyn Dataset>>,
 }
 
 impl Shared {
     /// Default settings and no wishes.
     pub fn new(services: Services) -> Self {
-        Self { services, settings: Settings::default(), notice: None, go_to: None, dropped: Vec::new() }
+        Self {
+            services,
+            settings: Settings::default(),
+            notice: None,
+            go_to: None,
+            dropped: Vec::new(),
+            study: Study::default(),
+            adapters: Adapters::default(),
+        }
+    }
+
+    /// The tier of the adapter that runs will use, as far as it is known.
+    pub fn tier(&self) -> Tier {
+        self.adapters.chosen(self.settings.adapter.as_deref()).map_or(Tier::Gpu, |adapter| adapter.tier)
     }
 }
 

@@ -133,6 +133,13 @@ impl Palette {
 
 /// Gives `ctx` the look of Inkling in both themes.
 pub fn install(ctx: &egui::Context) {
+    let mut fonts = egui::FontDefinitions::default();
+    // The font of code has the signs of mathematics that the other one lacks.
+    let code = fonts.families.get(&FontFamily::Monospace).and_then(|fonts| fonts.first()).cloned();
+    if let Some(proportional) = fonts.families.get_mut(&FontFamily::Proportional) {
+        proportional.extend(code);
+    }
+    ctx.set_fonts(fonts);
     for theme in [Theme::Light, Theme::Dark] {
         ctx.set_style_of(theme, style(theme));
     }

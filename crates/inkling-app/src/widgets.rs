@@ -105,10 +105,61 @@ pub fn meter(ui: &mut Ui, share: f32, color: Color32, label: &str) -> Response {
 /// A label and its field in two columns that align from row to row.
 pub fn field(ui: &mut Ui, label: &str, content: impl FnOnce(&mut Ui) -> Response) {
     ui.horizontal(|ui| {
-        let (rect, _) = ui.allocate_exact_size(egui::vec2(124.0, ui.spacing().interact_size.y), Sense::hover());
-        let name = ui.put(rect, |ui: &mut Ui| {
-            ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| ui.label(label)).inner
-        });
+        let name = label_column(ui, label);
         content(ui).labelled_by(name.id);
+    });
+}
+
+/// The label of a row, as wide as those of the other rows.
+fn label_column(ui: &mut Ui, label: &str) -> Response {
+    let size = egui::vec2(LABEL_WIDTH, ui.spacing().interact_size.y);
+    let layout = egui::Layout::left_to_right(egui::Align::Center);
+    let column = ui.allocate_ui_with_layout(size, layout, |ui| {
+        ui.set_min_size(size);
+        ui.label(label)
+    });
+    column.inner
+}
+
+const LABEL_WIDTH: f32 = 124.0;
+
+/// A slider over whole numbers with its label before it and its number behind it.
+pub fn slider(ui: &mut Ui, (label, hint): (&str, &str), value: &mut u32, range: std::ops::RangeInclusive<u32>) {
+    let palette = Palette::of(ui);
+    ui.horizontal(|ui| {
+        let name = label_column(ui, label);
+        let drawn = ui.scope(|ui| {
+            let visuals = ui.visuals_mut();
+            visuals.selection.bg_fill = palette.accent;
+            let widgets = &mut visuals.widgets;
+            for state in [&mut widgets.inactive, &mut widgets.hovered, &mut widgets.active] {
+                state.fg_stroke = Stroke::new(2.0, palette.accent);
+            }
+            ui.spacing_mut().slider_width = (ui.available_width() - 56.0).max(60.0);
+            ui.add(egui::Slider::new(value, range.clone()).show_value(false))
+        });
+        drawn.inner.on_hover_text(hint).labelled_by(name.id);
+        ui.add(egui::DragValue::new(value).range(range)).labelled_by(name.id);
+    });
+}
+
+/// Small squares of colour with their names, wrapped to the width.
+pub fn legend<'a>(ui: &mut Ui, entries: impl Iterator<Item = (Color32, &'a str)>) {
+    let palette = Palette::of(ui);
+    let font = egui::TextStyle::Small.resolve(ui.style());
+    let layout = egui::Layout::left_to_right(egui::Align::Center).with_main_wrap(true);
+    let size = egui::vec2(ui.available_width(), 0.0);
+    ui.allocate_ui_with_layout(size, layout, |ui| {
+        ui.spacing_mut().item_spacing = egui::vec2(space::M, 2.0);
+        for (color, name) in entries {
+            let galley = ui.painter().layout_no_wrap(name.to_owned(), font.clone(), palette.weak);
+            let size = egui::vec2(14.0 + galley.size().x, galley.size().y.max(16.0));
+            let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
+            response.widget_info(|| WidgetInfo::labeled(Role::Label, true, name));
+            let dot = egui::Rect::from_center_size(rect.left_center() + egui::vec2(5.0, 0.0), egui::Vec2::splat(9.0));
+            ui.painter().rect_filled(dot, CornerRadius::same(2), color);
+            let corner = egui::pos2(rect.left() + 14.0, rect.center().y - galley.size().y / 2.0);
+            ui.painter().galley(corner, galley, palette.weak);
+        }
     });
 }

@@ -234,6 +234,7 @@ impl History {
             title: title.to_owned(),
             x_label: "step".to_owned(),
             y_label: unit.to_owned(),
+            y_from_zero: true,
             series: vec![Series { points: curves::thinned(&points), ..Series::default() }],
             ..Plot::default()
         }

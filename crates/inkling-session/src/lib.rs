@@ -9,6 +9,7 @@ mod changes;
 pub mod checkpoint;
 pub mod config;
 pub mod curves;
+pub mod datasets;
 pub mod error;
 pub mod events;
 mod hex;

@@ -65,6 +65,8 @@ pub struct Plot {
     pub x_scale: Scale,
     /// The division of the y axis.
     pub y_scale: Scale,
+    /// Whether the y axis shows zero; a logarithmic one has none.
+    pub y_from_zero: bool,
     /// Where the legend stands, if a line has a name.
     pub legend: Corner,
     /// The lines, drawn in this order.
@@ -111,7 +113,9 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 fn draw_panel(plot: &Plot, area: &Area<'_>) -> Result<(), PlotError> {
     let x = range(plot.x_scale, plot.series.iter().flat_map(|s| s.points.iter().map(|p| p.0)), 0.0);
     let edges = |s: &Series| s.band.iter().flat_map(|b| [b.0, b.1]).collect::<Vec<_>>();
-    let y = range(plot.y_scale, plot.series.iter().flat_map(|s| s.points.iter().map(|p| p.1).chain(edges(s))), 0.06);
+    let zero = (plot.y_from_zero && plot.y_scale == Scale::Linear).then_some(0.0);
+    let values = plot.series.iter().flat_map(|s| s.points.iter().map(|p| p.1).chain(edges(s))).chain(zero);
+    let y = range(plot.y_scale, values, 0.06);
     use Scale::{Linear, Logarithmic};
     match (plot.x_scale, plot.y_scale) {
         (Linear, Linear) => draw(plot, area, x.clone(), y.clone(), &x, &y),

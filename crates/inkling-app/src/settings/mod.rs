@@ -1,12 +1,18 @@
 //! The tab Settings, and the settings themselves.
 
 mod store;
+#[cfg(test)]
+mod tests;
 
 use egui::{RichText, Ui};
+use inkling_session::session::AdapterSummary;
+use inkling_session::units::ByteSize;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use store::SettingsStore;
 
+use crate::adapters::Adapters;
+use crate::notice::Notice;
 use crate::panel::{Panel, Shared};
 use crate::theme::space;
 use crate::widgets::{card, panel_heading};
@@ -69,29 +75,35 @@ const MEBIBYTE: u64 = 1 << 20;
 const MOST_MEBIBYTES: u64 = 1 << 20;
 /// The budget that the box begins with.
 const FIRST_BUDGET: u64 = 512 * MEBIBYTE;
-const SCALES: [(f32, &str); 6] =
-    [(0.8, "80 %"), (0.9, "90 %"), (1.0, "100 %"), (1.15, "115 %"), (1.3, "130 %"), (1.5, "150 %")];
+const SCALES: [(f32, &str); 4] = [(0.8, "80 %"), (1.0, "100 %"), (1.25, "125 %"), (1.5, "150 %")];
 
 /// The tab Settings.
 #[derive(Default)]
 pub(crate) struct SettingsPanel {
     /// What the exported state says of the settings.
     shown: Settings,
+    adapters: Vec<String>,
 }
 
 impl Panel for SettingsPanel {
     fn poll(&mut self, _ctx: &egui::Context, shared: &mut Shared) {
         self.shown.clone_from(&shared.settings);
+        if self.adapters.is_empty() {
+            let all = shared.adapters.all().unwrap_or_default();
+            self.adapters = all.iter().map(|adapter| adapter.name.clone()).collect();
+        }
     }
 
     fn ui(&mut self, ui: &mut Ui, shared: &mut Shared) {
         // Long lines of settings are hard to follow.
-        ui.set_max_width(720.0);
+        ui.set_max_width(ui.available_width().min(720.0));
         panel_heading(ui, "Settings", "How Inkling looks, and what it may use of this machine.");
         let settings = &mut shared.settings;
         card(ui, "Look", |ui| look_ui(ui, settings));
         ui.add_space(space::M);
         card(ui, "Memory budget", |ui| budget_ui(ui, settings));
+        ui.add_space(space::M);
+        card(ui, "Adapter", |ui| adapter_ui(ui, settings, &shared.adapters));
         ui.add_space(space::M);
         let kept = if shared.services.storage.is_lasting() {
             "Settings and projects are kept on this device. Nothing leaves it."
@@ -103,7 +115,9 @@ impl Panel for SettingsPanel {
     }
 
     fn state(&self) -> serde_json::Value {
-        serde_json::to_value(&self.shown).unwrap_or_default()
+        let mut state = serde_json::to_value(&self.shown).unwrap_or_default();
+        state["adapters"] = self.adapters.clone().into();
+        state
     }
 }
 
@@ -127,7 +141,7 @@ fn field_row(ui: &mut Ui, label: &str, choices: impl FnOnce(&mut Ui)) {
     ui.horizontal_wrapped(|ui| {
         let size = egui::vec2(72.0, ui.spacing().interact_size.y);
         ui.allocate_ui_with_layout(size, egui::Layout::left_to_right(egui::Align::Center), |ui| {
-            ui.set_min_width(size.x);
+            ui.set_min_size(size);
             ui.label(label);
         });
         choices(ui);
@@ -146,4 +160,66 @@ fn budget_ui(ui: &mut Ui, settings: &mut Settings) {
     });
     let hint = "Every buffer is planned before a run begins. A run above the budget says which H, chunk or size fits.";
     ui.add(egui::Label::new(RichText::new(hint).small().weak()).wrap());
+}
+
+fn adapter_ui(ui: &mut Ui, settings: &mut Settings, adapters: &Adapters) {
+    let Some(all) = adapters.all() else {
+        ui.horizontal(|ui| {
+            ui.spinner();
+            ui.weak("Looking for adapters…");
+        });
+        return;
+    };
+    let Some(first) = all.first() else {
+        let notice = Notice::error(
+            "There is no GPU adapter that can be opened",
+            "Update the graphics driver; on Linux, the package mesa-vulkan-drivers brings one that needs no GPU",
+        );
+        let _ = notice.show(ui);
+        return;
+    };
+    ui.radio_value(&mut settings.adapter, None, format!("The system's choice: {}", first.name));
+    for adapter in all {
+        ui.radio_value(&mut settings.adapter, Some(adapter.name.clone()), &adapter.name);
+    }
+    ui.add_space(space::XS);
+    if let Some(adapter) = adapters.chosen(settings.adapter.as_deref()) {
+        limits_ui(ui, adapter);
+    }
+    ui.add_space(space::XS);
+    let hint = "Runs and lessons that go on keep the adapter that they began with.";
+    ui.add(egui::Label::new(RichText::new(hint).small().weak()).wrap());
+}
+
+fn limits_ui(ui: &mut Ui, adapter: &AdapterSummary) {
+    let bytes = |bytes: u64| ByteSize(bytes).rounded();
+    let rows = [
+        ("Interface", adapter.backend.clone()),
+        ("Kind", kind_in_words(&adapter.kind).to_owned()),
+        ("Driver", if adapter.driver.is_empty() { "–".to_owned() } else { adapter.driver.clone() }),
+        ("Kernels", format!("for the tier {}", adapter.tier.name())),
+        ("Largest buffer", bytes(adapter.max_buffer_bytes)),
+        ("Largest binding", bytes(adapter.max_binding_bytes)),
+        ("Storage buffers of a kernel", adapter.max_storage_buffers.to_string()),
+        ("Invocations of a workgroup", adapter.max_invocations.to_string()),
+        ("Workgroup memory", bytes(adapter.max_workgroup_bytes.into())),
+        ("Kernels can be timed", if adapter.timestamps { "yes" } else { "no" }.to_owned()),
+    ];
+    egui::Grid::new("limits").num_columns(2).spacing([space::XL, space::XS]).min_row_height(20.0).show(ui, |ui| {
+        for (name, value) in rows {
+            ui.weak(name);
+            ui.add(egui::Label::new(value).wrap());
+            ui.end_row();
+        }
+    });
+}
+
+fn kind_in_words(kind: &str) -> &str {
+    match kind {
+        "DiscreteGpu" => "a graphics card of its own",
+        "IntegratedGpu" => "graphics within the processor",
+        "VirtualGpu" => "a virtual graphics card",
+        "Cpu" => "software on the processor",
+        other => other,
+    }
 }

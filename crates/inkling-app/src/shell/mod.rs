@@ -3,6 +3,8 @@
 
 mod icons;
 mod tabs;
+#[cfg(test)]
+mod tests;
 
 use egui::{Context, Key, Margin, Modifiers, ScrollArea, Ui};
 

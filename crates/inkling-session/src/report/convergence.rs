@@ -206,6 +206,7 @@ pub fn plots(points: &[ConvergencePoint]) -> Vec<Plot> {
             y_scale: Scale::Logarithmic,
             legend: Corner::UpperRight,
             series: lines(points, experiment),
+            ..Plot::default()
         })
         .collect()
 }
@@ -280,6 +281,7 @@ pub fn systems_svg(systems: &[SystemPoint]) -> Result<String, PlotError> {
         y_scale: Scale::Logarithmic,
         legend: Corner::UpperRight,
         series,
+        ..Plot::default()
     }])
 }
 

@@ -95,6 +95,7 @@ pub fn plots(points: &[MemoryPoint]) -> Vec<Plot> {
             y_scale: Scale::Logarithmic,
             legend: Corner::UpperLeft,
             series: lines(points, axis),
+            ..Plot::default()
         })
         .collect()
 }

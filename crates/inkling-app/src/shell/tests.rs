@@ -1,0 +1,76 @@
+//! The bar of tabs and the keys.
+
+use egui::accesskit::Toggled;
+use egui::{Key, Modifiers, Theme};
+use egui_kittest::kittest::{NodeT, Queryable};
+use inkling_platform::PickedFile;
+
+use super::Tab;
+use crate::notice::Notice;
+use crate::testing::{NARROW, Script, WIDE, open, wait};
+
+#[test]
+fn tabs_are_chosen_by_click_and_by_key() {
+    for size in [WIDE, NARROW] {
+        let mut window = open(Script::default().app(), Tab::Teach, size, Theme::Light);
+        for tab in Tab::ALL {
+            window.get_by_role_and_label(egui::Role::Tab, tab.title()).click();
+            window.run_steps(3);
+            assert_eq!(window.state().tab(), tab);
+            let node = window.get_by_role_and_label(egui::Role::Tab, tab.title());
+            assert_eq!(node.accesskit_node().toggled(), Some(Toggled::True), "{tab:?}");
+        }
+        for (modifiers, key, tab) in [
+            (Modifiers::COMMAND, Key::Num2, Tab::MetaTrain),
+            (Modifiers::ALT, Key::Num4, Tab::Learners),
+            (Modifiers::COMMAND, Key::Num1, Tab::Teach),
+        ] {
+            window.key_press_modifiers(modifiers, key);
+            window.run_steps(3);
+            assert_eq!(window.state().tab(), tab);
+        }
+        window.key_press(Key::Num3);
+        window.run_steps(3);
+        assert_eq!(window.state().tab(), Tab::Teach, "a digit alone is text");
+    }
+}
+
+#[test]
+fn the_keyboard_reaches_every_tab_and_start() {
+    let mut window = open(Script::default().app(), Tab::MetaTrain, WIDE, Theme::Light);
+    let mut reached = Vec::new();
+    for _ in 0..80 {
+        window.key_press(Key::Tab);
+        window.run_steps(2);
+        let focused = window.query_all(egui_kittest::kittest::By::new().predicate(|node| node.is_focused()));
+        reached.extend(focused.filter_map(|node| node.accesskit_node().label()));
+    }
+    for wanted in ["Teach", "Settings", "Start", "Glyphs"] {
+        assert!(reached.iter().any(|label| label == wanted), "{wanted} is not among {reached:?}");
+    }
+}
+
+#[test]
+fn a_notice_for_all_tabs_stays_until_it_is_dismissed() {
+    let mut window = open(Script::default().app(), Tab::Settings, NARROW, Theme::Dark);
+    let notice = Notice::warning("There is no place to keep data", "Projects last until the window closes");
+    window.state_mut().shared_mut().notice = Some(notice);
+    window.run();
+    window.state_mut().show_tab(Tab::Inspect);
+    window.run();
+    assert_eq!(window.state().state()["notice"], "There is no place to keep data");
+    window.get_by_label_contains("Dismiss").click();
+    window.run();
+    assert!(window.state().state()["notice"].is_null());
+}
+
+#[test]
+fn dropped_archives_go_to_the_visible_tab() {
+    let mut window = open(Script::default().app(), Tab::Settings, WIDE, Theme::Light);
+    window.state_mut().drop_files(vec![PickedFile::from_bytes("pets.zip", *b"no zip")]);
+    window.run_steps(4);
+    assert_eq!(window.state().state()["train"]["data_is_open"], true, "nobody was there to take it");
+    window.state_mut().show_tab(Tab::MetaTrain);
+    window.state_mut().drop_files(vec![PickedFile::from_bytes("pets.zip", *b"no zip")]);
+    wait(&mut window, |app| app.state()["train"]["data_is_open"] == false);
+}
