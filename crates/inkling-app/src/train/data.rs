@@ -196,7 +196,7 @@ fn open(source: &DataSource, options: &OpenOptions) -> Result<Opened, Notice> {
 /// A folder of the disk is read where it lies.
 fn pick_on_disk() -> Picking {
     let picked = pick_folder();
-    Pending::start(async move || match picked.await {
+    Pending::start(async move || match picked.answer().await {
         Some(Ok(Some(path))) => {
             DataSource::of_folder(&path).map(Some).map_err(|error| Notice::from_message(&error.to_string()))
         }
@@ -206,7 +206,7 @@ fn pick_on_disk() -> Picking {
 }
 
 fn pick_from(picked: Pending<Result<Vec<PickedFile>, FileError>>) -> Picking {
-    Pending::start(async move || match picked.await {
+    Pending::start(async move || match picked.answer().await {
         Some(Ok(files)) => read_files(files).await,
         Some(Err(error)) => Err(of_file(&error)),
         None => Ok(None),

@@ -281,14 +281,14 @@ impl TrainPanel {
         let adapter = shared.settings.adapter.clone();
         self.picking = Some(if shared.services.has_file_system {
             let picked = pick_folder();
-            Pending::start(async move || match picked.await {
+            Pending::start(async move || match picked.answer().await {
                 Some(Ok(Some(path))) => read_run(&path, adapter).map(Some),
                 Some(Err(error)) => Err(data::of_file(&error)),
                 _ => Ok(None),
             })
         } else {
             let picked = pick_files(ARCHIVE);
-            Pending::start(async move || match picked.await {
+            Pending::start(async move || match picked.answer().await {
                 Some(Ok(files)) => read_archive(files, adapter).await,
                 Some(Err(error)) => Err(data::of_file(&error)),
                 None => Ok(None),
