@@ -15,6 +15,7 @@ mod memory;
 mod network64;
 mod passes;
 mod quadratic;
+mod session;
 mod solver;
 mod tangents;
 mod training;
@@ -41,6 +42,7 @@ pub fn cases() -> Vec<Case> {
         full_network::cases(),
         training::cases(),
         datasets::cases(),
+        session::cases(),
         faults::cases(),
     ]
     .concat()
