@@ -95,3 +95,22 @@ fn resuming_goes_on_longer_but_never_otherwise() {
     assert!(err.contains("step-000006") && err.contains("checksum"), "{err}");
     assert!(out.contains("done after step 6"), "{out}");
 }
+
+#[test]
+fn a_run_goes_on_with_smaller_passes_and_says_so() {
+    let place = workplace();
+    let folder = place.path();
+    train(folder, "run", &["--set", "training.steps=2"]);
+    let longer = ["train", "--resume", "run", "--set", "training.steps=4"];
+    let other = refused(folder, &[&longer[..], &["--set", "gradient.estimator=chunked"]].concat(), 2);
+    assert!(other.contains("the configuration differs"), "{other}");
+    let smaller = ["--set", "gradient.chunk=2", "--set", "gradient.query_batch=2"];
+    let text = done(folder, &[&longer[..], &smaller].concat());
+    assert!(text.contains("done after step 4"), "{text}");
+    let changes = std::fs::read_to_string(folder.join("run/changes.csv")).unwrap();
+    assert!(changes.contains("2,gradient.chunk,2,true"), "{changes}");
+    // The next session keeps them by itself.
+    let plan = |text: &str| text.lines().find(|line| line.starts_with("memory plan")).map(str::to_owned);
+    let again = done(folder, &["train", "--resume", "run", "--set", "training.steps=6"]);
+    assert!(plan(&again).is_some() && plan(&again) == plan(&text), "{again}");
+}

@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{archive, config, files, no_warnings, paused, request, step_to, steps, to_the_end, until};
+use common::{archive, config, files, no_warnings, paused, request, step_to, steps, to_the_end, until, with};
 use inkling_session::config::EstimatorKind;
 use inkling_session::events::{Ending, Event};
 use inkling_session::run::plans;
@@ -77,6 +77,34 @@ fn a_paused_run_follows_every_command_and_goes_on_as_if_nothing_had_been() {
     let (own, other) = (files(&archive(&events)), files(&archive(&undisturbed)));
     for name in ["metrics.csv", "checkpoints/step-000006/weights.safetensors"] {
         assert_eq!(own[name], other[name], "{name}");
+    }
+}
+
+#[test]
+fn snapshots_show_what_the_validation_of_their_episodes_measured() {
+    for head in ["prototypes", "implicit"] {
+        let mut one = request(Target::Memory);
+        one.config = with(&format!("[head]\nkind = \"{head}\""));
+        one.config.training.validation_episodes = 2;
+        let run = paused(one);
+        step_to(&run, 2);
+        run.send(Command::Step);
+        let events = until(&run, |event| matches!(event, Event::Paused { step: 3 }));
+        let validation = events.iter().find_map(|event| match event {
+            Event::Validation { evaluation, .. } => Some(evaluation.clone()),
+            _ => None,
+        });
+        let (mut loss, mut accuracy) = (0.0, 0.0);
+        for episode in [0, 1] {
+            run.send(Command::Snapshot(episode));
+            let Some(Event::Snapshot(snapshot)) = until(&run, |_| true).pop() else { panic!("no snapshot") };
+            loss += snapshot.loss / 2.0;
+            accuracy += snapshot.accuracy / 2.0;
+        }
+        let validation = validation.unwrap();
+        // Both are means of twelve numbers of order one, in f32 here and in f64 there.
+        assert!((accuracy - validation.accuracy).abs() < 1e-5, "{head}: {accuracy} {}", validation.accuracy);
+        assert!((loss - validation.loss).abs() < 1e-5, "{head}: {loss} {}", validation.loss);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use inkling_session::config::RunConfig;
+use inkling_session::config::{EstimatorKind, RunConfig};
 use inkling_session::events::Event;
 use inkling_session::run_folder::RunFolder;
 use inkling_session::session::{Passes, RunHandle, RunRequest, Target, start};
@@ -60,8 +60,12 @@ fn request(mut config: RunConfig, target: Target) -> Result<RunRequest, Failure>
     let mut passes = None;
     if let Target::Resume(run) = &target {
         let own = Passes::of(&RunFolder::read_config(run)?.gradient);
-        own.put(&mut config.gradient);
-        passes = (wanted != own).then_some(wanted);
+        // Another estimator is another run, but for the one that does the same in less memory.
+        let in_chunks = (own.estimator, wanted.estimator) == (EstimatorKind::Full, EstimatorKind::Chunked);
+        if wanted != own && (in_chunks || wanted.estimator == own.estimator) {
+            own.put(&mut config.gradient);
+            passes = Some(wanted);
+        }
     }
     Ok(RunRequest { passes, ..RunRequest::new(config, target) })
 }

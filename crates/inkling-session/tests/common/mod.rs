@@ -37,8 +37,14 @@ queries = 2
 ";
 
 pub fn config() -> RunConfig {
+    with("")
+}
+
+/// The small run with more keys.
+pub fn with(more: &str) -> RunConfig {
     let mut layers = Layers::new();
     layers.text("the test", SMALL).unwrap();
+    layers.text("the test's own", more).unwrap();
     layers.run_config().unwrap()
 }
 
