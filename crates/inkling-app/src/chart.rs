@@ -1,10 +1,8 @@
 //! A plot of a session on the screen: the same series, bands and scales that its SVG shows, with
 //! values under the pointer.
 
-use std::ops::RangeInclusive;
-
 use egui::{Color32, RichText, Role, Sense, Ui, Vec2b, WidgetInfo};
-use egui_plot::{FilledArea, GridMark, HoverPosition, Legend, Line, PlotPoints, Points};
+use egui_plot::{AxisHints, FilledArea, GridInput, GridMark, HoverPosition, Legend, Line, PlotPoints, Points};
 use inkling_session::plot::{Corner, Plot, Scale, Series};
 
 use crate::theme::Palette;
@@ -13,7 +11,7 @@ use crate::theme::Palette;
 /// under the title, so two plots of one panel need two titles.
 pub(crate) fn show(ui: &mut Ui, plot: &Plot, height: f32) {
     let palette = Palette::of(ui);
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         ui.label(RichText::new(&plot.title));
         ui.label(RichText::new(&plot.y_label).small().weak());
     });
@@ -46,11 +44,10 @@ fn view<'a>(plot: &'a Plot, height: f32, palette: &Palette) -> egui_plot::Plot<'
         .allow_zoom(false)
         .sense(Sense::click_and_drag())
         .set_margin_fraction(egui::vec2(0.02, 0.08))
-        .x_axis_label(RichText::new(&plot.x_label).small())
-        .x_axis_formatter(move |mark, range| tick(mark, range, x_scale))
-        .y_axis_formatter(move |mark, range| tick(mark, range, y_scale))
-        .x_grid_spacer(move |input| grid(input.bounds, x_scale))
-        .y_grid_spacer(move |input| grid(input.bounds, y_scale))
+        .custom_x_axes(vec![x_axis(plot)])
+        .custom_y_axes(vec![AxisHints::new_y().formatter(move |mark, _| tick(mark, y_scale)).label_spacing(LABELS)])
+        .x_grid_spacer(move |input| grid(input.bounds, room(&input, 80.0), x_scale))
+        .y_grid_spacer(move |input| grid(input.bounds, room(&input, 36.0), y_scale))
         .label_formatter(move |position| hover(plot, position));
     if plot.y_from_zero && y_scale == Scale::Linear {
         view = view.include_y(0.0);
@@ -65,6 +62,15 @@ fn view<'a>(plot: &'a Plot, height: f32, palette: &Palette) -> egui_plot::Plot<'
             view.legend(Legend::default().position(corner).text_style(egui::TextStyle::Small).background_alpha(0.85));
     }
     view
+}
+
+/// The grid leaves room for every label: none is faded out for want of it.
+const LABELS: egui::Rangef = egui::Rangef { min: 1.0, max: 2.0 };
+
+fn x_axis(plot: &Plot) -> AxisHints<'_> {
+    let scale = plot.x_scale;
+    let label = RichText::new(&plot.x_label).small();
+    AxisHints::new_x().label(label).formatter(move |mark, _| tick(mark, scale)).label_spacing(LABELS)
 }
 
 fn draw<'a>(view: &mut egui_plot::PlotUi<'a>, plot: &Plot, series: &Series, index: usize, palette: &Palette) {
@@ -126,23 +132,35 @@ fn value(place: f64, scale: Scale) -> f64 {
     }
 }
 
-/// About five lines at round values; on a logarithmic axis at powers of ten, or at 1, 2 and 5 times
-/// those where fewer than two powers are in sight.
-fn grid((low, high): (f64, f64), scale: Scale) -> Vec<GridMark> {
+/// How many lines there is room for, `apart` points from each other.
+fn room(input: &GridInput, apart: f64) -> f64 {
+    // The smallest step is that of lines eight points apart.
+    let points = 8.0 * (input.bounds.1 - input.bounds.0) / input.base_step_size;
+    if points.is_finite() { (points / apart).clamp(2.0, 8.0) } else { 2.0 }
+}
+
+/// At most `count` lines or so at round values; on a logarithmic axis at powers of ten, or at 1, 2
+/// and 5 times those, or at round values between them where powers are too far apart.
+fn grid((low, high): (f64, f64), count: f64, scale: Scale) -> Vec<GridMark> {
     let span = high - low;
     if !(span.is_finite() && span > 0.0) {
         return Vec::new();
     }
-    let places: Vec<f64> = match scale {
+    let is_in_sight = |place: &f64| (low..=high).contains(place);
+    let mut places: Vec<f64> = match scale {
+        Scale::Linear => multiples(low, high, round_step(span / count)),
         Scale::Logarithmic if span < 2.0 => (low.floor() as i32..=high.ceil() as i32)
             .flat_map(|power| [1.0, 2.0, 5.0].map(|digit: f64| f64::from(power) + digit.log10()))
             .collect(),
-        Scale::Logarithmic => multiples(low, high, (span / 5.0).ceil()),
-        Scale::Linear => multiples(low, high, round_step(span / 4.0)),
+        Scale::Logarithmic => multiples(low, high, (span / count).ceil()),
     };
-    let step_size = span / 5.0;
-    let in_sight = places.into_iter().filter(|place| (low..=high).contains(place));
-    in_sight.map(|value| GridMark { value, step_size }).collect()
+    places.retain(is_in_sight);
+    if scale == Scale::Logarithmic && places.len() < 2 {
+        let (low, high) = (value(low, scale), value(high, scale));
+        places = multiples(low, high, round_step((high - low) / count)).into_iter().map(f64::log10).collect();
+    }
+    // Widths of one value: lines and labels all look alike.
+    places.into_iter().map(|value| GridMark { value, step_size: span / count }).collect()
 }
 
 fn multiples(low: f64, high: f64, step: f64) -> Vec<f64> {
@@ -157,7 +175,7 @@ fn round_step(step: f64) -> f64 {
     digit * power
 }
 
-fn tick(mark: GridMark, _range: &RangeInclusive<f64>, scale: Scale) -> String {
+fn tick(mark: GridMark, scale: Scale) -> String {
     short(value(mark.value, scale))
 }
 
@@ -216,15 +234,20 @@ mod tests {
 
     #[test]
     fn grids_have_a_few_round_lines() {
-        let at = |bounds, scale| grid(bounds, scale).iter().map(|mark| value(mark.value, scale)).collect::<Vec<_>>();
+        let at =
+            |bounds, scale| grid(bounds, 5.0, scale).iter().map(|mark| value(mark.value, scale)).collect::<Vec<_>>();
         assert_eq!(at((0.0, 400.0), Scale::Linear), [0.0, 100.0, 200.0, 300.0, 400.0]);
         assert_eq!(at((0.1, 1.9), Scale::Linear), [0.5, 1.0, 1.5]);
         assert_eq!(at((-4.0, 0.0), Scale::Logarithmic).len(), 5);
         // Powers of ten of f64: a few roundings.
         let few = at((-0.1, 1.1), Scale::Logarithmic);
         assert!(few.iter().zip([1.0, 2.0, 5.0, 10.0]).all(|(a, b)| (a - b).abs() < 1e-9) && few.len() == 4);
-        assert!(grid((1.0, 1.0), Scale::Linear).is_empty() && grid((f64::NAN, 1.0), Scale::Linear).is_empty());
-        assert!(grid((0.0, 1e-300), Scale::Linear).len() < 30);
+        // Between 10.4 and 11.6 there is no 1, 2 or 5 times a power.
+        assert!(at((1.017, 1.064), Scale::Logarithmic).len() > 2);
+        assert!(
+            grid((1.0, 1.0), 5.0, Scale::Linear).is_empty() && grid((f64::NAN, 1.0), 5.0, Scale::Linear).is_empty()
+        );
+        assert!(grid((0.0, 1e-300), 5.0, Scale::Linear).len() < 30);
     }
 
     #[test]

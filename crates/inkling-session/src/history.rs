@@ -1,12 +1,17 @@
 //! What a run has said so far, as rows by step: what plots draw and tables export. It is fed with
 //! the run's events and needs neither a device nor a disk.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use crate::curves;
+use crate::error::RunError;
 use crate::events::{Event, StepMetrics};
-use crate::metrics::{MetricsRow, TimingRow};
+use crate::metrics::{MetricsRow, TimingRow, rows_of};
 use crate::plot::{Corner, Plot, PlotError, Scale, Series, render};
+use crate::run_folder::{METRICS_FILE, TIMING_FILE};
+use crate::store::Store;
 
 /// One optimiser step, with the validation after it where there was one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -93,6 +98,29 @@ impl History {
             from_log(row, timing.peek().filter(|time| time.step == row.step))
         });
         Self { rows: rows.collect(), ..Self::default() }
+    }
+
+    /// The rows that a run folder holds.
+    ///
+    /// # Errors
+    /// When its metrics cannot be read.
+    pub fn of_folder(path: &Path) -> Result<Self, RunError> {
+        Self::of_store(&Store::disk(path))
+    }
+
+    /// The rows that the zip of a run folder holds.
+    ///
+    /// # Errors
+    /// When the zip is damaged, or its metrics cannot be read.
+    pub fn of_archive(bytes: &[u8]) -> Result<Self, RunError> {
+        Self::of_store(&Store::of_archive(bytes)?)
+    }
+
+    fn of_store(store: &Store) -> Result<Self, RunError> {
+        let metrics = rows_of(&store.path(METRICS_FILE), &store.require(METRICS_FILE)?)?;
+        // Times are of no consequence: rows without them are drawn all the same.
+        let timing = store.read(TIMING_FILE)?.and_then(|bytes| rows_of(&store.path(TIMING_FILE), &bytes).ok());
+        Ok(Self::from_logs(&metrics, &timing.unwrap_or_default()))
     }
 
     /// Takes in what an event says; most say nothing that belongs here.
@@ -329,6 +357,24 @@ mod tests {
         let csv = history.csv().unwrap();
         assert_eq!(csv.lines().count(), 5);
         assert!(csv.starts_with("step,episodes,loss,accuracy"));
+    }
+
+    #[test]
+    fn a_folder_and_its_archive_hold_the_same_rows() {
+        use crate::config::RunConfig;
+        use crate::run_folder::RunFolder;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run");
+        let mut run = RunFolder::create(&path, &RunConfig::default(), 0.0).unwrap();
+        for step in 1..=3 {
+            let metrics = MetricsRow { step, loss: 1.0 / step as f32, ..MetricsRow::default() };
+            run.log_step(&metrics, &TimingRow { step, bytes_in_use: 7, ..TimingRow::default() }).unwrap();
+        }
+        let history = History::of_folder(&path).unwrap();
+        assert_eq!((history.rows().len(), history.rows()[2].bytes_in_use), (3, 7));
+        assert_eq!(History::of_archive(&run.archive().unwrap()).unwrap(), history);
+        assert!(History::of_archive(b"no zip").is_err());
+        assert!(History::of_folder(folder.path()).is_err());
     }
 
     #[test]

@@ -15,7 +15,7 @@ const REFRESH_SECONDS: f64 = 0.3;
 /// What the plots show, and how.
 #[derive(Default)]
 pub(crate) struct CurvesView {
-    /// Whether losses and speeds stand on a logarithmic axis.
+    /// Whether losses stand on a logarithmic axis.
     pub(crate) is_logarithmic: bool,
     drawn: Option<Drawn>,
 }
@@ -54,8 +54,8 @@ impl CurvesView {
         }
         let plot = |curve: Curve| {
             let mut plot = history.plot(curve);
-            // Shares of right answers and bytes are read against zero.
-            if matches!(curve, Curve::Loss | Curve::Speed) && self.is_logarithmic {
+            // Shares of right answers, bytes and speeds are read against zero.
+            if curve == Curve::Loss && self.is_logarithmic {
                 plot.y_scale = Scale::Logarithmic;
             }
             plot

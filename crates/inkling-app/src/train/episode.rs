@@ -105,9 +105,13 @@ impl Sheet {
     fn image_ui(&self, ui: &mut Ui, index: usize, image: &SnapshotImage) {
         let palette = Palette::of(ui);
         let (rect, response) = ui.allocate_exact_size(vec2(SIDE, SIDE), Sense::hover());
-        let at = |index: usize, count: usize| (index as f32 / count as f32, (index + 1) as f32 / count as f32);
-        let (left, right) = at(index % self.columns, self.columns);
-        let (top, bottom) = at(index / self.columns, self.rows);
+        // Half a pixel inwards, or the images beside it would show through at the edges.
+        let at = |place: usize, count: usize, pixels: u32| {
+            let inset = 0.5 / pixels.max(1) as f32;
+            ((place as f32 + inset) / count as f32, ((place + 1) as f32 - inset) / count as f32)
+        };
+        let (left, right) = at(index % self.columns, self.columns, self.snapshot.width);
+        let (top, bottom) = at(index / self.columns, self.rows, self.snapshot.height);
         let uv = Rect::from_min_max(egui::pos2(left, top), egui::pos2(right, bottom));
         let inner = if image.prediction().is_some() { rect.shrink(3.0) } else { rect };
         ui.painter().image(self.texture.id(), inner, uv, Color32::WHITE);

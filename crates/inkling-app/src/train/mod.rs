@@ -19,9 +19,9 @@ use std::time::Duration;
 use egui::{Context, ScrollArea, Ui};
 use inkling_platform::{FileError, FileFilter, Pending, pick_files, pick_folder, save_file};
 use inkling_session::config::RunConfig;
+use inkling_session::error::RunError;
 use inkling_session::history::History;
-use inkling_session::metrics::read_log;
-use inkling_session::run_folder::{METRICS_FILE, RunFolder, TIMING_FILE};
+use inkling_session::run_folder::RunFolder;
 use inkling_session::session::{Command, LiveSetting, RunRequest, Target};
 use serde_json::json;
 
@@ -137,6 +137,18 @@ impl TrainPanel {
         self.notice = None;
     }
 
+    /// Goes on with a run that was picked. Data that came as files has no path that could be opened
+    /// again: it must be open here.
+    fn resume(&mut self, picked: Picked) {
+        let mut request = picked.request;
+        if request.config.data.spec == self.setup.data.spec()
+            && request.config.data.image_size == self.setup.image_size()
+        {
+            request.dataset = self.setup.data.dataset();
+        }
+        self.begin(request, picked.history, picked.name);
+    }
+
     /// Goes on with the run that has ended, where its files are.
     fn go_on(&mut self) {
         let Some(run) = self.run.take() else { return };
@@ -185,7 +197,7 @@ impl TrainPanel {
         if let Some(picked) = self.picking.as_mut().and_then(Pending::take) {
             self.picking = None;
             match picked {
-                Ok(Some(picked)) => self.begin(picked.request, picked.history, picked.name),
+                Ok(Some(picked)) => self.resume(picked),
                 Ok(None) => {}
                 Err(notice) => self.notice = Some(notice),
             }
@@ -484,27 +496,21 @@ fn free_folder(folder: &Path, name: &str) -> PathBuf {
 
 /// A run folder as a request to go on, with the rows that it has written.
 fn read_run(path: &Path, adapter: Option<String>) -> Result<Picked, Notice> {
-    let read = || {
-        let config = RunFolder::read_config(path)?;
-        let metrics = read_log(&path.join(METRICS_FILE))?;
-        Ok::<_, inkling_session::error::RunError>((config, metrics))
-    };
-    let (config, metrics) = read().map_err(|error| Notice::from_message(&error.to_string()))?;
-    // The times are of no consequence: a run without them goes on all the same.
-    let timing = read_log(&path.join(TIMING_FILE)).unwrap_or_default();
-    let mut request = RunRequest::new(config, Target::Resume(path.to_owned()));
-    request.adapter = adapter;
-    Ok(Picked { request, history: History::from_logs(&metrics, &timing), name: name_of(path) })
+    let read = || Ok::<_, RunError>((RunFolder::read_config(path)?, History::of_folder(path)?));
+    let (config, history) = read().map_err(|error| Notice::from_message(&error.to_string()))?;
+    let request = RunRequest { adapter, ..RunRequest::new(config, Target::Resume(path.to_owned())) };
+    Ok(Picked { request, history, name: name_of(path) })
 }
 
+/// The same for a run folder's zip.
 async fn read_archive(
     files: Vec<inkling_platform::PickedFile>,
     adapter: Option<String>,
 ) -> Result<Option<Picked>, Notice> {
     let Some(file) = files.into_iter().next() else { return Ok(None) };
     let bytes = file.read().await.map_err(|error| data::of_file(&error))?;
-    let name = file.name().trim_end_matches(".zip").to_owned();
-    let mut request = RunRequest::new(RunConfig::default(), Target::ResumeArchive(bytes.to_vec()));
-    request.adapter = adapter;
-    Ok(Some(Picked { request, history: History::default(), name }))
+    let read = || Ok::<_, RunError>((RunFolder::read_archive_config(&bytes)?, History::of_archive(&bytes)?));
+    let (config, history) = read().map_err(|error| Notice::from_message(&error.to_string()))?;
+    let request = RunRequest { adapter, ..RunRequest::new(config, Target::ResumeArchive(bytes.to_vec())) };
+    Ok(Some(Picked { request, history, name: file.name().trim_end_matches(".zip").to_owned() }))
 }

@@ -141,6 +141,11 @@ impl Setup {
         config
     }
 
+    /// The configured size of the images; none for the data set's own.
+    pub(crate) fn image_size(&self) -> Option<u32> {
+        self.config.data.image_size
+    }
+
     /// A name for the run's folder or archive.
     pub(crate) fn run_name(&self) -> String {
         self.preset.map_or_else(|| format!("{}-run", self.data.name()), str::to_owned)

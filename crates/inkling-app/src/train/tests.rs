@@ -200,6 +200,29 @@ fn every_control_has_a_name_in_every_state() {
 }
 
 #[test]
+fn a_real_run_is_shown_to_its_end() {
+    let mut config = inkling_session::config::RunConfig::default();
+    config.data.image_size = Some(16);
+    (config.model.channels, config.model.groups) = (4, 2);
+    (config.task.ways, config.task.shots, config.task.queries) = (2, 1, 1);
+    (config.gradient.h, config.gradient.chunk) = (1, 2);
+    (config.training.steps, config.training.validate_every) = (3, 0);
+    let mut app = crate::InklingApp::new(crate::testing::services());
+    app.start_run(config, Target::Memory);
+    let mut window = open(app, Tab::MetaTrain, WIDE, Theme::Light);
+    crate::testing::wait(&mut window, |app| {
+        let phase = app.state()["train"]["run"]["phase"].clone();
+        phase == "Finished" || phase == "Failed"
+    });
+    let state = run_state(&window);
+    assert_eq!((state["phase"].as_str(), state["step"].as_u64()), (Some("Finished"), Some(3)), "{state:#}");
+    assert!(state["losses"].as_array().unwrap().iter().all(|loss| loss.as_f64().unwrap() > 0.0));
+    assert!(state["archive_bytes"].as_u64().unwrap() > 100, "a run in memory leaves its folder as a zip");
+    assert_eq!(state["has_snapshot"], true);
+    assert!(state["bytes_peak"].as_u64() <= state["planned_bytes"].as_u64());
+}
+
+#[test]
 fn pictures() {
     let script = Script::default();
     let mut results = egui_kittest::SnapshotResults::new();

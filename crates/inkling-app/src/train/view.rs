@@ -137,6 +137,8 @@ impl RunView {
             }
             Event::Paused { .. } => self.advance(Phase::Paused),
             Event::Resumed { .. } => self.advance(Phase::Running),
+            // The panel itself asks for episodes, and the user sees them.
+            Event::Changed { setting: LiveSetting::SnapshotEvery(_), .. } => {}
             Event::Changed { step, setting } => self.notice = Some(changed(step, setting)),
             Event::Snapshot(snapshot) => self.snapshot = Some(Arc::new(snapshot)),
             Event::Exported { archive } => self.archive = Some(archive.into()),
@@ -181,8 +183,7 @@ fn changed(step: u64, setting: LiveSetting) -> Notice {
         LiveSetting::LearningRate(rate) => format!("The learning rate is {rate}"),
         LiveSetting::H(h) => format!("H is {h}"),
         LiveSetting::Estimator(estimator) => format!("The estimator is {}", estimator.name()),
-        LiveSetting::SnapshotEvery(0) => "No more episodes are shown".to_owned(),
-        LiveSetting::SnapshotEvery(steps) => format!("An episode is shown every {steps} steps"),
+        LiveSetting::SnapshotEvery(steps) => format!("Episodes are shown every {steps} steps"),
         LiveSetting::ValidateEvery(0) => "No more validations".to_owned(),
         LiveSetting::ValidateEvery(steps) => format!("A validation every {steps} steps"),
     };
