@@ -51,6 +51,11 @@ pub(crate) fn picture(window: &mut Window<'_>, name: &str) -> egui_kittest::Snap
     window.try_snapshot(name)
 }
 
+/// Whether somebody wants to see more pictures than the reviewed ones.
+pub(crate) fn is_looking() -> bool {
+    std::env::var_os("INKLING_LOOK").is_some()
+}
+
 /// With `INKLING_LOOK=FOLDER`, a picture for the eyes only.
 pub(crate) fn look(window: &mut Window<'_>, name: &str) {
     if let Some(folder) = std::env::var_os("INKLING_LOOK") {

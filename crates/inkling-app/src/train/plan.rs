@@ -49,6 +49,7 @@ struct Key {
 #[derive(Default)]
 pub(crate) struct PlanCache {
     key: Option<Key>,
+    /// In the order full, chunked, lite.
     bars: Vec<PlanBar>,
     problem: Option<Notice>,
     /// How often plans were computed, for the tests of this cache.
@@ -74,11 +75,6 @@ impl PlanCache {
                 self.problem = Some(Notice::from_message(&error.to_string()));
             }
         }
-    }
-
-    /// The bars in the order full, chunked, lite.
-    pub(crate) fn bars(&self) -> &[PlanBar] {
-        &self.bars
     }
 
     /// The bytes of one estimator.
@@ -219,10 +215,10 @@ mod tests {
         let mut cache = PlanCache::default();
         cache.update(&config, shape, Tier::Gpu);
         cache.update(&config, shape, Tier::Gpu);
-        assert_eq!((cache.computed, cache.bars().len()), (1, 3));
+        assert_eq!((cache.computed, cache.bars.len()), (1, 3));
         let lite = cache.total(EstimatorKind::Lite).unwrap();
         assert!(cache.total(EstimatorKind::Full).unwrap() > lite, "back-propagating fewer images takes less");
-        let parts: u64 = cache.bars()[2].parts.iter().map(|part| part.1).sum();
+        let parts: u64 = cache.bars[2].parts.iter().map(|part| part.1).sum();
         assert_eq!(parts, lite);
         config.gradient.h = 2;
         cache.update(&config, shape, Tier::Gpu);
@@ -235,6 +231,6 @@ mod tests {
         config.model.groups = 7;
         let mut cache = PlanCache::default();
         cache.update(&config, ImageShape { channels: 1, height: 28, width: 28 }, Tier::Cpu);
-        assert!(cache.bars().is_empty() && cache.problem.is_some());
+        assert!(cache.bars.is_empty() && cache.problem.is_some());
     }
 }

@@ -8,7 +8,7 @@ use inkling_session::session::{Command, Passes, Target};
 use serde_json::Value;
 
 use crate::Tab;
-use crate::testing::{NARROW, Script, WIDE, Window, beginning, look, open, picture, snapshot, step, steps};
+use crate::testing::{NARROW, Script, WIDE, Window, beginning, is_looking, look, open, picture, snapshot, step, steps};
 
 fn run_state(window: &Window<'_>) -> Value {
     window.state().state()["train"]["run"].clone()
@@ -233,6 +233,14 @@ fn pictures() {
     results.add(picture(&mut window, "train-running-wide-dark"));
     let mut window = running(&script, NARROW, Theme::Light);
     results.add(picture(&mut window, "train-running-narrow-light"));
+}
+
+/// Every state on windows that are high enough for all of it, for the eyes only.
+#[test]
+fn tall_pictures() {
+    if !is_looking() {
+        return;
+    }
     for (name, size, theme) in [
         ("wide-light", egui::vec2(1280.0, 2000.0), Theme::Light),
         ("wide-dark", egui::vec2(1280.0, 2000.0), Theme::Dark),
