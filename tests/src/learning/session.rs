@@ -1,18 +1,18 @@
 //! A run through its handle: the same configuration gives the same first steps natively and in a
-//! browser, and leaves its whole folder in memory.
+//! browser, leaves its whole folder in memory, and survives its device.
 
-use inkling_gpu::Gpu;
+use inkling_gpu::{Gpu, GpuError, GpuOptions};
 use inkling_session::config::{Layers, RunConfig};
 use inkling_session::events::{Ending, Event};
 use inkling_session::run_folder::RunFolder;
-use inkling_session::session::{Command, RunRequest, Target, start};
+use inkling_session::session::{Command, RunHandle, RunRequest, Target, start};
 
 use super::fixture::message;
 use crate::Case;
 use crate::kernels::case_list;
 
 pub fn cases() -> Vec<Case> {
-    case_list!["session/first_steps" => first_steps]
+    case_list!["session/first_steps" => first_steps, "session/device_lost" => device_lost]
 }
 
 const CONFIG: &str = "
@@ -50,12 +50,7 @@ async fn first_steps(gpu: &Gpu) -> Result<(), String> {
     if losses.len() != LOSSES.len() || !losses.iter().zip(&LOSSES).zip(&TOLERANCES).all(close) {
         return Err(format!("losses {losses:?}, expected {LOSSES:?}"));
     }
-    let Some(archive) = events.iter().find_map(|event| match event {
-        Event::Exported { archive } => Some(archive.clone()),
-        _ => None,
-    }) else {
-        return Err("a run in memory did not export itself".to_owned());
-    };
+    let archive = archive(&events)?;
     let (checkpoint, _) = RunFolder::newest_in_archive(&archive).map_err(message)?;
     if checkpoint.state.step != 4 || checkpoint.weights.card.is_none() {
         return Err(format!("the archive's checkpoint is of step {}", checkpoint.state.step));
@@ -67,12 +62,41 @@ async fn first_steps(gpu: &Gpu) -> Result<(), String> {
     }
 }
 
-/// All events of a run that is paused before its first step and goes on.
-async fn run(gpu: &Gpu, target: Target) -> Result<Vec<Event>, String> {
+/// A run whose device goes away ends at its checkpoint, and goes on from it on another device with
+/// the bits of an undisturbed run.
+async fn device_lost(gpu: &Gpu) -> Result<(), String> {
+    let whole: Vec<f32> = run(gpu, Target::Memory).await?.iter().filter_map(loss).collect();
+    let own = Gpu::new(&GpuOptions::default()).await.map_err(message)?;
+    let doomed = begin(&own, Target::Memory)?;
+    for command in [Command::Pause, Command::Step, Command::Step, Command::Checkpoint] {
+        doomed.send(command);
+    }
+    let mut events = Vec::new();
+    while let Some(event) = doomed.event().await {
+        if matches!(event, Event::Checkpoint { step: 2, .. }) {
+            own.report(GpuError::DeviceLost("taken away by a test".to_owned()));
+            doomed.send(Command::Resume);
+        }
+        events.push(event);
+    }
+    if !matches!(events.last(), Some(Event::DeviceLost { checkpoint: Some(2), .. })) {
+        return Err(format!("the run ended with {:?}", events.last()));
+    }
+    let resumed = run(gpu, Target::ResumeArchive(archive(&events)?)).await?;
+    let losses: Vec<f32> = resumed.iter().filter_map(loss).collect();
+    if whole.get(2..) == Some(&losses[..]) { Ok(()) } else { Err(format!("losses {losses:?} after {whole:?}")) }
+}
+
+fn begin(gpu: &Gpu, target: Target) -> Result<RunHandle, String> {
     let mut layers = Layers::new();
     layers.text("the case", CONFIG).map_err(message)?;
     let config: RunConfig = layers.run_config().map_err(message)?;
-    let run = start(RunRequest { gpu: Some(gpu.clone()), ..RunRequest::new(config, target) });
+    Ok(start(RunRequest { gpu: Some(gpu.clone()), ..RunRequest::new(config, target) }))
+}
+
+/// All events of a run that is paused before its first step and goes on.
+async fn run(gpu: &Gpu, target: Target) -> Result<Vec<Event>, String> {
+    let run = begin(gpu, target)?;
     run.send(Command::Pause);
     run.send(Command::Resume);
     let mut events = Vec::new();
@@ -83,6 +107,15 @@ async fn run(gpu: &Gpu, target: Target) -> Result<Vec<Event>, String> {
         Some(Event::Finished { .. }) => Ok(events),
         last => Err(format!("the run ended with {last:?}")),
     }
+}
+
+/// What a run in memory leaves.
+fn archive(events: &[Event]) -> Result<Vec<u8>, String> {
+    let exported = |event: &Event| match event {
+        Event::Exported { archive } => Some(archive.clone()),
+        _ => None,
+    };
+    events.iter().find_map(exported).ok_or_else(|| "a run in memory did not export itself".to_owned())
 }
 
 fn loss(event: &Event) -> Option<f32> {
