@@ -133,6 +133,9 @@ pub struct EvalArgs {
     /// Override any key, for example --set gradient.query_batch=50 (repeatable)
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
+    /// Write the weights with this evaluation in their model card, as a file to hand on
+    #[arg(long, value_name = "FILE", conflicts_with = "untrained")]
+    pub save: Option<PathBuf>,
     /// Refuse to use more GPU memory than this, for example 512MiB
     #[arg(long, value_name = "SIZE")]
     pub memory_budget: Option<ByteSize>,

@@ -47,7 +47,11 @@ pub(crate) fn check_image_size(size: u32) -> Result<u32, DataError> {
 /// `DataError::Image` for anything but a whole JPEG, PNG, WebP, BMP or GIF;
 /// `DataError::ImageTooLarge` before decoding an image over the limits.
 pub(crate) fn decode(bytes: &[u8], name: &str, shape: ImageShape) -> Result<Pixels, DataError> {
-    let upright = decode_upright(bytes, name)?;
+    fit(decode_upright(bytes, name)?, name, shape)
+}
+
+/// Brings a decoded image to `shape` as [`decode`] does.
+pub(crate) fn fit(upright: DynamicImage, name: &str, shape: ImageShape) -> Result<Pixels, DataError> {
     let (width, height) = (upright.width(), upright.height());
     let (samples, pixel_type) = match shape.channels {
         1 => (flatten(upright).into_luma8().into_raw(), fir::PixelType::U8),
@@ -137,7 +141,7 @@ fn jpeg_reaches_its_end(bytes: &[u8]) -> bool {
 }
 
 /// Lays an image with transparency over white; leaves others alone.
-fn flatten(image: DynamicImage) -> DynamicImage {
+pub(crate) fn flatten(image: DynamicImage) -> DynamicImage {
     if !image.color().has_alpha() {
         return image;
     }

@@ -7,10 +7,11 @@ use inkling_nn::TaskAxis;
 
 use crate::head::Head;
 use crate::heads::HeadModel;
+use crate::images::Place;
 use crate::model::Model;
 use crate::step::Step;
 use crate::workspace::{Purpose, Sizes, Workspace};
-use crate::{Estimator, Inspection, MetaError, SubsetTime, Task, TaskLimits};
+use crate::{Estimator, Images, Inspection, MetaError, SubsetTime, Task, TaskLimits};
 
 /// A learner's memory on a device, for a head on embeddings.
 #[derive(Debug)]
@@ -132,6 +133,56 @@ impl HeadEngine {
             }
         }
         Ok(())
+    }
+
+    /// Embeds images, `[images, d]`, a piece at a time.
+    pub(crate) async fn embed(
+        &mut self,
+        recorder: &mut Recorder,
+        model: &Model,
+        images: Images<'_>,
+    ) -> Result<Vec<f32>, MetaError> {
+        self.prepare(recorder, model)?;
+        let count = images.count(model.network.image_elements()) as u32;
+        let row = 4 * u64::from(model.network.dimension());
+        let room = (self.workspace.embeddings.bytes() / row.max(1)).clamp(1, u64::from(u32::MAX)) as u32;
+        let unlabelled =
+            Task { ways: 0, support: images, support_labels: &[], query: Images::Values(&[]), query_labels: &[] };
+        let mut embeddings = Vec::with_capacity(count as usize * model.network.dimension() as usize);
+        for first in (0..count).step_by(room as usize) {
+            let piece = room.min(count - first);
+            let places: Vec<Place> = (first..first + piece).map(|image| Place { task: 0, image }).collect();
+            let tasks = std::slice::from_ref(&unlabelled);
+            let mut step = Step::new(model, &self.sizes, (recorder, &self.workspace), tasks, (piece, 0, None));
+            step.embed_places(&places).await?;
+            let rows = self.workspace.embeddings.slice(0, u64::from(piece) * row)?;
+            embeddings.extend(recorder.read::<f32>(rows).await?);
+        }
+        Ok(embeddings)
+    }
+
+    /// Fits the head to one task's embeddings and gives the logits of its embedded queries.
+    pub(crate) async fn logits_of_embeddings(
+        &mut self,
+        recorder: &mut Recorder,
+        model: &Model,
+        task: &Task<'_>,
+        (support, queries): (&[f32], &[f32]),
+    ) -> Result<Vec<f32>, MetaError> {
+        let tasks = std::slice::from_ref(task);
+        let members = task.support_labels.len() as u32;
+        let mut step = Step::new(model, &self.sizes, (recorder, &self.workspace), tasks, (members, 0, None));
+        step.fit_embeddings(support).await?;
+        let dimension = model.network.dimension() as usize;
+        let mut logits = Vec::with_capacity(task.query_labels.len() * task.ways as usize);
+        for batch in step.batches() {
+            let from = batch.first as usize * dimension;
+            let rows = queries.get(from..from + batch.queries as usize * dimension).unwrap_or_default();
+            step.score_embeddings(batch, rows).await?;
+            let bytes = 4 * u64::from(batch.queries) * u64::from(task.ways);
+            logits.extend(step.recorder.read::<f32>(self.workspace.head.logits().slice(0, bytes)?).await?);
+        }
+        Ok(logits)
     }
 }
 

@@ -67,6 +67,11 @@ impl Learner {
         self.limits
     }
 
+    /// What works on a pass: memory, command stream, model.
+    pub(crate) fn parts(&mut self) -> (&mut Engine, &mut Recorder, &Model) {
+        (&mut self.engine, &mut self.recorder, &self.model)
+    }
+
     /// What was recorded so far.
     pub fn stats(&self) -> RecorderStats {
         self.recorder.stats()

@@ -4,6 +4,7 @@
 //! gradient with bounded memory; neither knows the other. A [`Learner`] runs both on a device.
 
 mod common;
+mod embed;
 mod engine;
 mod error;
 mod estimator;

@@ -106,19 +106,44 @@ impl<'l> Step<'l> {
         let common = &self.workspace.common;
         self.recorder.upload_values(common.support_labels.all(), &support_labels).await?;
         self.recorder.upload_values(common.query_labels.all(), &query_labels).await?;
+        self.embed_places(&places).await?;
+        self.workspace.head.fit(self.recorder, self.head_task, self.tensors()).await?;
+        Ok(())
+    }
+
+    /// Embeds support images, as many as the step's support, into the rows of their numbers.
+    pub(crate) async fn embed_places(&mut self, places: &[Place]) -> Result<(), MetaError> {
         let (batch, workspace) = (self.batch(self.head_task.support), self.workspace);
         if workspace.kept.is_empty() {
             for spans in batch.pieces(&self.sizes.work, self.chunk_images()) {
                 let chunks = self.chunks(&workspace.work, &spans);
-                self.forward(&chunks, (Half::Support, &places), batch.each, &workspace.embeddings).await?;
+                self.forward(&chunks, (Half::Support, places), batch.each, &workspace.embeddings).await?;
             }
         } else {
             for spans in batch.passes(&self.sizes.kept) {
                 let chunks = self.chunks(&workspace.kept, &spans);
-                self.forward(&chunks, (Half::Support, &places), batch.each, &workspace.embeddings).await?;
+                self.forward(&chunks, (Half::Support, places), batch.each, &workspace.embeddings).await?;
             }
         }
-        workspace.head.fit(self.recorder, self.head_task, self.tensors()).await?;
+        Ok(())
+    }
+
+    /// Fits the head to embeddings of the support `[N, d]` that were made before.
+    pub(crate) async fn fit_embeddings(&mut self, embeddings: &[f32]) -> Result<(), MetaError> {
+        let common = &self.workspace.common;
+        let labels = |of: fn(&Task<'l>) -> &'l [u32]| self.tasks.iter().flat_map(of).copied().collect::<Vec<u32>>();
+        let (support, query) = (labels(|task| task.support_labels), labels(|task| task.query_labels));
+        self.recorder.upload_values(common.support_labels.all(), &support).await?;
+        self.recorder.upload_values(common.query_labels.all(), &query).await?;
+        self.recorder.upload_values(self.workspace.embeddings.all(), embeddings).await?;
+        self.workspace.head.fit(self.recorder, self.head_task, self.tensors()).await?;
+        Ok(())
+    }
+
+    /// Scores a batch of queries that were embedded before, `[M_b, d]`.
+    pub(crate) async fn score_embeddings(&mut self, batch: QueryBatch, embeddings: &[f32]) -> Result<(), MetaError> {
+        self.recorder.upload_values(self.workspace.head.queries().all(), embeddings).await?;
+        self.workspace.head.score(self.recorder, self.head_task, batch, self.tensors())?;
         Ok(())
     }
 

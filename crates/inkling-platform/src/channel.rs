@@ -44,6 +44,11 @@ impl<T> Receiver<T> {
         self.0.recv().await.ok()
     }
 
+    /// Whether no message waits.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether all senders are gone; messages that were sent before may still wait here.
     pub fn is_closed(&self) -> bool {
         self.0.is_closed()
@@ -58,7 +63,8 @@ mod tests {
     fn messages_come_in_order_and_end_with_the_senders() {
         let (sender, receiver) = channel();
         let other = sender.clone();
-        assert!(sender.send(1) && other.send(2));
+        assert!(receiver.is_empty());
+        assert!(sender.send(1) && other.send(2) && !receiver.is_empty());
         assert_eq!(receiver.try_next(), Some(1));
         drop(sender);
         assert!(!receiver.is_closed());

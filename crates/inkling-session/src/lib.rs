@@ -26,6 +26,7 @@ pub mod snapshot;
 mod statistics;
 mod store;
 pub mod table;
+pub mod teach;
 pub mod tensor_file;
 mod tensorboard;
 pub mod units;

@@ -30,6 +30,29 @@ pub struct ModelCard {
     pub trained_on: String,
     /// The optimiser step it stems from.
     pub step: u64,
+    /// How well it does on classes that it was not trained on, where that was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<CardResult>,
+}
+
+/// An evaluation that a card tells of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CardResult {
+    /// The data specification.
+    pub data: String,
+    /// The split, such as `test`.
+    pub split: String,
+    /// Classes per episode.
+    pub ways: u32,
+    /// Support images per class.
+    pub shots: u32,
+    /// Episodes.
+    pub episodes: u32,
+    /// Mean accuracy, `0..=1`.
+    pub accuracy: f32,
+    /// Half the width of its 95 % confidence interval.
+    pub interval: f32,
 }
 
 impl ModelCard {
@@ -43,7 +66,7 @@ impl ModelCard {
         trained_on: String,
         step: u64,
     ) -> Self {
-        Self { format: FORMAT, model, head, learner, image_shape, mean, std, trained_on, step }
+        Self { format: FORMAT, model, head, learner, image_shape, mean, std, trained_on, step, result: None }
     }
 
     /// The card as JSON.

@@ -14,11 +14,16 @@ pub struct Preset {
 }
 
 /// All presets, the ones for newcomers first.
-pub const PRESETS: [Preset; 10] = [
+pub const PRESETS: [Preset; 11] = [
     Preset {
         name: "glyphs-protonet-lite",
         purpose: "minutes on two cores: generated characters, a small Conv-4, nothing to download",
         text: include_str!("../presets/glyphs-protonet-lite.toml"),
+    },
+    Preset {
+        name: "scenes-protonet-lite",
+        purpose: "the learner that Inkling ships: generated photographs, nothing to download",
+        text: include_str!("../presets/scenes-protonet-lite.toml"),
     },
     Preset {
         name: "omniglot-protonet-lite",

@@ -6,7 +6,7 @@ use inkling_session::checkpoint::Checkpoint;
 use inkling_session::config::{EstimatorKind, Layers, NormKind, RunConfig};
 use inkling_session::error::RunError;
 use inkling_session::events::Evaluation;
-use inkling_session::model_card::ModelCard;
+use inkling_session::model_card::{CardResult, ModelCard};
 use inkling_session::run::{Site, evaluate, initial_weights};
 use inkling_session::run_folder::RunFolder;
 use inkling_session::tensor_file::TensorFile;
@@ -36,8 +36,35 @@ pub fn run(args: &EvalArgs, adapter: Option<String>, output: Output) -> Result<(
         if args.untrained { (initial_weights(&config)?, "untrained".to_owned()) } else { (weights, name) };
     let result = pollster::block_on(evaluate(&config, &weights, &Site::on(adapter), &mut |event| printer.show(&event)));
     printer.close();
-    print(&config, &name, &result.map_err(Failure::with_weights(&path))?.evaluation(), output);
-    Ok(())
+    let evaluation = result.map_err(Failure::with_weights(&path))?.evaluation();
+    print(&config, &name, &evaluation, output);
+    match &args.save {
+        Some(file) => save(weights, &path, &config, &evaluation, file),
+        None => Ok(()),
+    }
+}
+
+/// Writes the weights with the evaluation in their card, as a file to hand on.
+fn save(
+    mut weights: TensorFile,
+    path: &Path,
+    config: &RunConfig,
+    evaluation: &Evaluation,
+    file: &Path,
+) -> Result<(), Failure> {
+    let mut card = card_of(path, &weights)?.clone();
+    let asked = &config.evaluation;
+    card.result = Some(CardResult {
+        data: config.data.spec.clone(),
+        split: asked.split.as_str().to_owned(),
+        ways: asked.ways,
+        shots: asked.shots,
+        episodes: evaluation.episodes,
+        accuracy: evaluation.accuracy,
+        interval: evaluation.interval,
+    });
+    weights.card = Some(card);
+    Ok(weights.write(file)?)
 }
 
 /// What is evaluated.

@@ -18,6 +18,7 @@ mod quadratic;
 mod session;
 mod solver;
 mod tangents;
+mod teaching;
 mod training;
 mod unbiased;
 mod warm_starts;
@@ -43,6 +44,7 @@ pub fn cases() -> Vec<Case> {
         training::cases(),
         datasets::cases(),
         session::cases(),
+        teaching::cases(),
         faults::cases(),
     ]
     .concat()

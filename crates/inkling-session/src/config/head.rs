@@ -23,6 +23,19 @@ pub enum HeadKind {
     Ridge,
 }
 
+impl HeadKind {
+    /// The name as the configuration writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Prototypes => "prototypes",
+            Self::Implicit => "implicit",
+            Self::Unrolled => "unrolled",
+            Self::Neumann => "neumann",
+            Self::Ridge => "ridge",
+        }
+    }
+}
+
 /// How an embedding is compared with a prototype.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

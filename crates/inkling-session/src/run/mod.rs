@@ -6,6 +6,7 @@ mod bench;
 mod bench_heads;
 mod bench_steps;
 mod convergence;
+pub(crate) mod embed;
 mod error;
 mod estimators;
 mod evaluate;
