@@ -312,7 +312,7 @@ fn repository() -> Vec<RepositoryFile> {
             let path = entry.expect("a folder's entry").path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             if path.is_dir() && !path.is_symlink() {
-                if !matches!(&*name, ".git" | "target" | "runs" | "__pycache__") {
+                if !matches!(&*name, ".git" | "target" | "runs" | "dist" | "node_modules" | "__pycache__") {
                     folders.push(path);
                 }
             } else if let Some(text) = read_text(&path) {

@@ -7,13 +7,24 @@ pub const USAGE: &str = "\
 Usage: cargo xtask <command>
 
   setup                 install what is missing: a Vulkan driver, rustfmt and clippy,
-                        the wasm32 target, Chromium
+                        the wasm32 target, Chromium, Node with the packages of the tests
   demo                  build Inkling, meta-train on the built-in data set, and evaluate
                         before and after
   test                  everything that CI checks: format, lints, native tests, browser tests
-  test --only STAGE     one part of it: lint, native or browser
+  test --only STAGE     one part of it: lint, native, browser (kernels and learners) or page
+                        (the browser's app)
+  web                   build the browser's app into web/dist and print its size; fails when
+                        its code exceeds 1.8 MB, compressed as browsers fetch it
+  web-bench             build it and measure it in Chromium: first frame, frames per second and
+                        the answer to a click, at rest and while it meta-trains
+  serve [--port PORT]   build it and serve it on localhost (port 8080)
+
+`web --fast` and `serve --fast` build sooner, and larger: for work on the app itself.
 
 Environment: CHROME names the Chromium or Chrome to use for the browser tests.";
+
+/// The port of `serve` where none is named.
+const PORT: u16 = 8080;
 
 /// One parsed command.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,6 +33,19 @@ pub enum Command {
     Setup,
     Demo,
     Test(Selection),
+    Web {
+        fast: bool,
+    },
+    WebBench,
+    Serve {
+        fast: bool,
+        port: u16,
+    },
+    /// Internal: started by `web` in a build with the `bindgen` feature.
+    Pack {
+        folder: PathBuf,
+        fast: bool,
+    },
     /// Internal: started by the browser stage in a build with the `bindgen` feature.
     Bindgen {
         module: PathBuf,
@@ -36,6 +60,7 @@ pub enum Selection {
     Lint,
     Native,
     Browser,
+    Page,
 }
 
 impl Selection {
@@ -49,7 +74,8 @@ impl Selection {
             "lint" => Ok(Self::Lint),
             "native" => Ok(Self::Native),
             "browser" => Ok(Self::Browser),
-            _ => Err(format!("--only {name}: no such stage; it is one of lint, native, browser")),
+            "page" => Ok(Self::Page),
+            _ => Err(format!("--only {name}: no such stage; it is one of lint, native, browser, page")),
         }
     }
 }
@@ -71,6 +97,19 @@ pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Command, String>
             Some(selection) => Command::Test(selection),
             None => return Ok(Command::Help),
         },
+        "web" => match parse_web(&mut arguments, false)? {
+            Some((fast, _)) => Command::Web { fast },
+            None => return Ok(Command::Help),
+        },
+        "web-bench" => Command::WebBench,
+        "serve" => match parse_web(&mut arguments, true)? {
+            Some((fast, port)) => Command::Serve { fast, port },
+            None => return Ok(Command::Help),
+        },
+        "pack" => {
+            let folder = arguments.next().ok_or("pack needs the folder of the modules")?.into();
+            Command::Pack { folder, fast: arguments.next().as_deref() == Some("--fast") }
+        }
         "bindgen" => match (arguments.next(), arguments.next()) {
             (Some(module), Some(folder)) => Command::Bindgen { module: module.into(), folder: folder.into() },
             _ => return Err("bindgen needs a module and a folder".into()),
@@ -84,6 +123,23 @@ pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Command, String>
     }
 }
 
+/// The flags of `web` and `serve`: whether to build fast, and the port. `None` asks for help.
+fn parse_web(arguments: &mut impl Iterator<Item = String>, has_port: bool) -> Result<Option<(bool, u16)>, String> {
+    let (mut fast, mut port) = (false, PORT);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--help" | "-h" => return Ok(None),
+            "--fast" => fast = true,
+            "--port" if has_port => {
+                let text = arguments.next().ok_or("--port needs a number")?;
+                port = text.parse().map_err(|_| format!("--port {text}: it takes a number up to 65535"))?;
+            }
+            _ => return Err(format!("{argument}: no such flag here")),
+        }
+    }
+    Ok(Some((fast, port)))
+}
+
 /// The flags of `test`; `None` asks for help.
 fn parse_test(arguments: &mut impl Iterator<Item = String>) -> Result<Option<Selection>, String> {
     let mut selection = Selection::All;
@@ -93,7 +149,9 @@ fn parse_test(arguments: &mut impl Iterator<Item = String>) -> Result<Option<Sel
         }
         let name = match argument.strip_prefix("--only=") {
             Some(name) => name.to_owned(),
-            None if argument == "--only" => arguments.next().ok_or("--only needs a stage: lint, native or browser")?,
+            None if argument == "--only" => {
+                arguments.next().ok_or("--only needs a stage: lint, native, browser or page")?
+            }
             None => return Err(format!("test does not take the argument {argument}")),
         };
         selection = Selection::parse(&name)?;
@@ -114,15 +172,23 @@ mod tests {
         assert_eq!(parse_line("setup"), Ok(Command::Setup));
         assert_eq!(parse_line("demo"), Ok(Command::Demo));
         assert_eq!(parse_line("test"), Ok(Command::Test(Selection::All)));
-        for line in ["help", "--help", "demo --help", "test -h"] {
+        assert_eq!(parse_line("web"), Ok(Command::Web { fast: false }));
+        assert_eq!(parse_line("web-bench"), Ok(Command::WebBench));
+        assert_eq!(parse_line("serve"), Ok(Command::Serve { fast: false, port: PORT }));
+        assert_eq!(parse_line("serve --port 90 --fast"), Ok(Command::Serve { fast: true, port: 90 }));
+        for line in ["help", "--help", "demo --help", "test -h", "web --help"] {
             assert_eq!(parse_line(line), Ok(Command::Help), "{line}");
         }
     }
 
     #[test]
     fn one_stage_can_be_selected() {
-        for (name, part) in [("lint", Selection::Lint), ("native", Selection::Native), ("browser", Selection::Browser)]
-        {
+        for (name, part) in [
+            ("lint", Selection::Lint),
+            ("native", Selection::Native),
+            ("browser", Selection::Browser),
+            ("page", Selection::Page),
+        ] {
             let expected = Ok(Command::Test(part));
             assert_eq!(parse_line(&format!("test --only {name}")), expected);
             assert_eq!(parse_line(&format!("test --only={name}")), expected);
@@ -139,6 +205,8 @@ mod tests {
             ("test --fast", "--fast"),
             ("demo now", "now"),
             ("test --only", "--only"),
+            ("web --port 90", "--port"),
+            ("serve --port many", "many"),
         ] {
             let message = parse_line(line).unwrap_err();
             assert!(message.contains(culprit), "{line}: {message}");

@@ -1,13 +1,15 @@
-//! The chores of the workspace, run as `cargo xtask <command>`: set-up of a machine, the demo and
-//! the complete test run. It compiles in seconds, so that a newcomer waits for Inkling and not for
+//! The chores of the workspace, run as `cargo xtask <command>`: set-up of a machine, the demo, the
+//! complete test run, and the browser's app. It compiles in seconds, so that a newcomer waits for Inkling and not for
 //! its tools; everything heavy happens in the programs that it starts.
 
 mod args;
 mod browser;
 mod demo;
 mod process;
+mod server;
 mod setup;
 mod test;
+mod web;
 mod workspace;
 
 use std::process::ExitCode;
@@ -41,6 +43,10 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Setup => setup::run(&Workspace::find()?, setup::Needs::ALL).map(drop),
         Command::Demo => demo::run(&Workspace::find()?),
         Command::Test(selection) => test::run(&Workspace::find()?, selection),
+        Command::Web { fast } => web::build(&Workspace::find()?, fast).map(drop),
+        Command::WebBench => web::bench(&Workspace::find()?),
+        Command::Serve { fast, port } => web::serve(&Workspace::find()?, fast, port),
+        Command::Pack { folder, fast } => web::pack::run(&Workspace::find()?, &folder, fast),
         Command::Bindgen { module, folder } => browser::bindgen::generate(&module, &folder),
     }
 }

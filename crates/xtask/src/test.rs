@@ -8,10 +8,11 @@ use crate::args::Selection;
 use crate::browser::{self, Outcome};
 use crate::process;
 use crate::setup::{self, Machine, Needs};
+use crate::web::{self, page};
 use crate::workspace::Workspace;
 
 /// The packages that have to build for the browser.
-const WASM_PACKAGES: [&str; 9] = [
+const WASM_PACKAGES: [&str; 11] = [
     "inkling-shaders",
     "inkling-reference",
     "inkling-platform",
@@ -20,6 +21,8 @@ const WASM_PACKAGES: [&str; 9] = [
     "inkling-nn",
     "inkling-meta",
     "inkling-session",
+    "inkling-app",
+    "inkling-web",
     "inkling-tests",
 ];
 
@@ -36,23 +39,25 @@ pub fn run(workspace: &Workspace, selection: Selection) -> Result<()> {
     if selection.includes(Selection::Native) {
         stages.run("tests (native)", || native(workspace))?;
     }
-    let mut outcome = None;
+    let mut outcomes = Vec::new();
     if selection.includes(Selection::Browser) {
-        outcome = Some(in_browser(workspace, &machine, &mut stages)?);
+        outcomes.push(in_browser(workspace, &machine, &mut stages)?);
+    }
+    if selection.includes(Selection::Page) {
+        outcomes.push(of_page(workspace, &machine, &mut stages)?);
     }
     stages.print();
-    match outcome {
-        Some(outcome) => conclude(&outcome),
-        None => Ok(()),
-    }
+    if outcomes.is_empty() { Ok(()) } else { conclude(&outcomes) }
 }
 
 fn needs(selection: Selection) -> Needs {
+    let in_browser = selection.includes(Selection::Browser) || selection.includes(Selection::Page);
     Needs {
         driver: selection.includes(Selection::Native),
         lints: selection.includes(Selection::Lint),
-        wasm: selection.includes(Selection::Lint) || selection.includes(Selection::Browser),
-        browser: selection.includes(Selection::Browser),
+        wasm: selection.includes(Selection::Lint) || in_browser,
+        browser: in_browser,
+        node: selection.includes(Selection::Page),
     }
 }
 
@@ -87,11 +92,19 @@ fn in_browser(workspace: &Workspace, machine: &Machine, stages: &mut Stages) -> 
     stages.run("tests (browser)", || browser::run(&site, program))
 }
 
+fn of_page(workspace: &Workspace, machine: &Machine, stages: &mut Stages) -> Result<Outcome> {
+    let programs = page::Programs::of(machine)?;
+    let dist = stages.run("build (page)", || web::build(workspace, false))?;
+    stages.run("tests (page)", || page::run(workspace, &dist, &programs))
+}
+
 /// Ends the output with the line that a CI reads.
-fn conclude(outcome: &Outcome) -> Result<()> {
-    println!("{} passed, {} failed", outcome.passed, outcome.failed);
-    if outcome.failed > 0 {
-        bail!("stage `tests (browser)` failed");
+fn conclude(outcomes: &[Outcome]) -> Result<()> {
+    let sum = |count: fn(&Outcome) -> usize| outcomes.iter().map(count).sum::<usize>();
+    let failed = sum(|outcome| outcome.failed);
+    println!("{} passed, {failed} failed", sum(|outcome| outcome.passed));
+    if failed > 0 {
+        bail!("the browser's tests failed");
     }
     Ok(())
 }
@@ -155,8 +168,8 @@ mod tests {
     #[test]
     fn a_failed_case_fails_the_run() {
         let outcome = |failed| Outcome { passed: 3, failed };
-        assert!(conclude(&outcome(0)).is_ok());
-        assert!(conclude(&outcome(1)).is_err());
+        assert!(conclude(&[outcome(0), outcome(0)]).is_ok());
+        assert!(conclude(&[outcome(0), outcome(1)]).is_err());
     }
 
     #[test]
@@ -164,8 +177,10 @@ mod tests {
         let lint = needs(Selection::Lint);
         assert!(lint.wasm && lint.lints && !lint.driver && !lint.browser);
         let native = needs(Selection::Native);
-        assert!(native.driver && !native.wasm && !native.lints && !native.browser);
+        assert!(native.driver && !native.wasm && !native.lints && !native.browser && !native.node);
+        let page = needs(Selection::Page);
+        assert!(page.node && page.browser && page.wasm && !page.driver && !page.lints);
         let all = needs(Selection::All);
-        assert!(all.driver && all.wasm && all.lints && all.browser);
+        assert!(all.driver && all.wasm && all.lints && all.browser && all.node);
     }
 }

@@ -37,7 +37,13 @@ impl PickedFile {
         // Filled by inputs for folders only, and by no binding.
         let below_folder = Reflect::get(&file, &"webkitRelativePath".into()).ok().and_then(|path| path.as_string());
         let relative_path = below_folder.filter(|path| !path.is_empty()).unwrap_or_else(|| file.name());
-        Self { relative_path, source: Source::Device(FileHandle(SendWrapper::new(file))) }
+        Self::from_browser_folder(relative_path, file)
+    }
+
+    /// A file that was found in a folder dropped onto the page: only who walked through the folder
+    /// knows its path.
+    pub fn from_browser_folder(relative_path: impl Into<String>, file: File) -> Self {
+        Self { relative_path: relative_path.into(), source: Source::Device(FileHandle(SendWrapper::new(file))) }
     }
 }
 

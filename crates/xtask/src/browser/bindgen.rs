@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-/// Writes `inkling_tests.js` and `inkling_tests_bg.wasm` for `module` into `folder`.
+/// Writes `NAME.js` and `NAME_bg.wasm` for the module `NAME.wasm` into `folder`.
 ///
 /// # Errors
 /// When the module cannot be read or written.
@@ -13,9 +13,10 @@ use anyhow::Result;
 pub fn generate(module: &Path, folder: &Path) -> Result<()> {
     use anyhow::Context;
 
+    let name = module.file_stem().with_context(|| format!("{} names no module", module.display()))?;
     wasm_bindgen_cli_support::Bindgen::new()
         .input_path(module)
-        .out_name("inkling_tests")
+        .out_name(&name.to_string_lossy())
         .typescript(false)
         // So that the page need not know the name of the .wasm file.
         .omit_default_module_path(false)

@@ -7,7 +7,6 @@
 pub mod bindgen;
 mod chromium;
 mod report;
-mod server;
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::RecvTimeoutError;
@@ -16,10 +15,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 
 use crate::process;
+use crate::server::{self, Event, Server};
 use crate::workspace::Workspace;
 use chromium::Chromium;
 use report::Case;
-use server::{Event, Server};
 
 pub use crate::setup::WASM_TARGET;
 
@@ -67,7 +66,7 @@ pub fn build(workspace: &Workspace) -> Result<Site> {
 /// When the browser does not start, dies, reports an error of the page or no test at all, or
 /// takes longer than ten minutes; the browser's last words are part of the message.
 pub fn run(site: &Site, program: &Path) -> Result<Outcome> {
-    let server = Server::start(site.folders.to_vec())?;
+    let server = Server::start(server::Options { folders: site.folders.to_vec(), ..server::Options::default() })?;
     let mut chromium = Chromium::start(program, &server.address())?;
     let cases =
         wait(&server, &mut chromium, TIME_LIMIT).map_err(|error| anyhow!("{error:#}\n{}", chromium.last_words()))?;

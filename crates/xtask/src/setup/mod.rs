@@ -5,6 +5,7 @@
 
 mod apt;
 pub mod chromium;
+mod node;
 mod toolchain;
 mod vulkan;
 
@@ -27,17 +28,21 @@ pub struct Needs {
     pub wasm: bool,
     /// A Chromium or Chrome with WebGPU.
     pub browser: bool,
+    /// Node, and the packages of the page's tests.
+    pub node: bool,
 }
 
 impl Needs {
     /// What `cargo xtask setup` and the complete test run need.
-    pub const ALL: Self = Self { driver: true, lints: true, wasm: true, browser: true };
+    pub const ALL: Self = Self { driver: true, lints: true, wasm: true, browser: true, node: true };
 }
 
 /// What the set-up found out and later steps use.
 pub struct Machine {
     /// The browser's program, when `Needs::browser` asked for one.
     pub browser: Option<PathBuf>,
+    /// Node's program, when `Needs::node` asked for it.
+    pub node: Option<PathBuf>,
 }
 
 /// Checks and, where needed, installs the pieces of `needs`.
@@ -56,7 +61,8 @@ pub fn run(workspace: &Workspace, needs: Needs) -> Result<Machine> {
         vulkan::ensure()?;
     }
     let browser = needs.browser.then(chromium::ensure).transpose()?;
-    Ok(Machine { browser })
+    let node = needs.node.then(|| node::ensure(workspace)).transpose()?;
+    Ok(Machine { browser, node })
 }
 
 /// One line per piece, in columns.

@@ -1,5 +1,5 @@
-//! A small HTTP server on the loopback interface: it hands out the test page's files and turns
-//! what the page posts into events. One thread per connection; a test run makes a few dozen.
+//! A small HTTP server on the loopback interface: it hands out the files of a page and turns what
+//! the page posts into events. One thread per connection; a page makes a few dozen.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -26,6 +26,17 @@ pub enum Event {
     Failure(String),
 }
 
+/// What a server hands out, and how.
+#[derive(Clone, Default)]
+pub struct Options {
+    /// The first folder that has a file wins.
+    pub folders: Vec<PathBuf>,
+    /// Sent with every file, besides its type and that it must not be kept.
+    pub headers: Vec<(&'static str, String)>,
+    /// The port to listen on; any free one when zero.
+    pub port: u16,
+}
+
 /// The server; its threads live until the process ends.
 pub struct Server {
     port: u16,
@@ -33,21 +44,23 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens on a free port and serves the files of `folders`, the first that has a file wins.
+    /// Listens and serves files.
     ///
     /// # Errors
-    /// When no port can be had.
-    pub fn start(folders: Vec<PathBuf>) -> Result<Self> {
-        let listener =
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen on 127.0.0.1 for the browser")?;
+    /// When the port cannot be had.
+    pub fn start(options: Options) -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).with_context(|| match options.port {
+            0 => "cannot listen on 127.0.0.1 for the browser".to_owned(),
+            port => format!("cannot listen on 127.0.0.1:{port}; choose another port with --port"),
+        })?;
         let port = listener.local_addr()?.port();
         let (sender, events) = channel();
-        let folders = Arc::new(folders);
+        let options = Arc::new(options);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (folders, sender) = (Arc::clone(&folders), sender.clone());
+                let (options, sender) = (Arc::clone(&options), sender.clone());
                 // A connection that breaks is the browser's to repeat.
-                std::thread::spawn(move || serve(&stream, &folders, &sender).ok());
+                std::thread::spawn(move || serve(&stream, &options, &sender).ok());
             }
         });
         Ok(Self { port, events })
@@ -65,13 +78,13 @@ impl Server {
 }
 
 /// Answers one request.
-fn serve(stream: &TcpStream, folders: &[PathBuf], events: &Sender<Event>) -> io::Result<()> {
+fn serve(stream: &TcpStream, options: &Options, events: &Sender<Event>) -> io::Result<()> {
     stream.set_read_timeout(Some(SILENCE_LIMIT))?;
     let response = match Request::read(&mut BufReader::new(stream))? {
-        Some(request) => answer(&request, folders, events),
+        Some(request) => answer(&request, &options.folders, events),
         None => Response::text(400, "not understood"),
     };
-    response.write(stream)
+    response.write(stream, &options.headers)
 }
 
 fn answer(request: &Request, folders: &[PathBuf], events: &Sender<Event>) -> Response {
@@ -92,25 +105,29 @@ fn answer(request: &Request, folders: &[PathBuf], events: &Sender<Event>) -> Res
 }
 
 fn find(path: &str, folders: &[PathBuf]) -> Option<Response> {
-    let relative = match path.strip_prefix('/')? {
-        "" => Path::new("index.html"),
-        path => Path::new(path),
+    let path = path.strip_prefix('/')?;
+    let relative = match path.ends_with('/') || path.is_empty() {
+        true => Path::new(path).join("index.html"),
+        false => PathBuf::from(path),
     };
     let stays_inside = relative.components().all(|component| matches!(component, Component::Normal(_)));
     if !stays_inside {
         return None;
     }
-    let body = folders.iter().find_map(|folder| std::fs::read(folder.join(relative)).ok())?;
-    Some(Response { status: 200, content_type: content_type(relative), body })
+    let body = folders.iter().find_map(|folder| std::fs::read(folder.join(&relative)).ok())?;
+    Some(Response { status: 200, content_type: content_type(&relative), body })
 }
 
 fn content_type(file: &Path) -> &'static str {
     match file.extension().and_then(|extension| extension.to_str()) {
         Some("html") => "text/html; charset=utf-8",
-        Some("js") => "text/javascript; charset=utf-8",
+        Some("js" | "mjs") => "text/javascript; charset=utf-8",
         Some("wasm") => "application/wasm",
         Some("json") => "application/json",
+        Some("webmanifest") => "application/manifest+json",
         Some("css") => "text/css; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        Some("png") => "image/png",
         _ => "application/octet-stream",
     }
 }
@@ -176,7 +193,7 @@ impl Response {
         Self { status, content_type: "text/plain; charset=utf-8", body: text.as_bytes().to_vec() }
     }
 
-    fn write(&self, mut stream: impl Write) -> io::Result<()> {
+    fn write(&self, mut stream: impl Write, headers: &[(&str, String)]) -> io::Result<()> {
         let reason = match self.status {
             200 => "OK",
             404 => "Not Found",
@@ -185,11 +202,15 @@ impl Response {
         write!(
             stream,
             "HTTP/1.1 {} {reason}\r\nContent-Type: {}\r\nContent-Length: {}\r\n\
-             Cache-Control: no-store\r\nConnection: close\r\n\r\n",
+             Cache-Control: no-store\r\nConnection: close\r\n",
             self.status,
             self.content_type,
             self.body.len()
         )?;
+        for (name, value) in headers {
+            write!(stream, "{name}: {value}\r\n")?;
+        }
+        stream.write_all(b"\r\n")?;
         stream.write_all(&self.body)?;
         stream.flush()
     }
@@ -198,6 +219,11 @@ impl Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn start(folders: Vec<PathBuf>) -> Server {
+        let headers = vec![("Referrer-Policy", "no-referrer".to_owned())];
+        Server::start(Options { folders, headers, port: 0 }).unwrap()
+    }
 
     fn request(server: &Server, text: &str) -> String {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port)).unwrap();
@@ -214,14 +240,18 @@ mod tests {
         std::fs::write(first.path().join("a.js"), "first").unwrap();
         std::fs::write(second.path().join("a.js"), "second").unwrap();
         std::fs::write(second.path().join("index.html"), "page").unwrap();
+        std::fs::create_dir(second.path().join("example")).unwrap();
+        std::fs::write(second.path().join("example/index.html"), "example").unwrap();
         let folders = [first.path(), second.path()].map(Path::to_owned);
-        let server = Server::start(folders.to_vec()).unwrap();
+        let server = start(folders.to_vec());
 
         let script = request(&server, "GET /a.js?x HTTP/1.1\r\n\r\n");
         assert!(script.starts_with("HTTP/1.1 200 OK\r\n"), "{script}");
         assert!(script.contains("Content-Type: text/javascript"), "{script}");
+        assert!(script.contains("\r\nReferrer-Policy: no-referrer\r\n"), "{script}");
         assert!(script.ends_with("\r\n\r\nfirst"), "{script}");
         assert!(request(&server, "GET / HTTP/1.1\r\n\r\n").ends_with("page"));
+        assert!(request(&server, "GET /example/ HTTP/1.1\r\n\r\n").ends_with("example"));
         assert!(request(&server, "GET /b.js HTTP/1.1\r\n\r\n").contains(" 404 "));
     }
 
@@ -230,9 +260,9 @@ mod tests {
         let outer = tempfile::tempdir().unwrap();
         std::fs::write(outer.path().join("secret"), "secret").unwrap();
         std::fs::create_dir(outer.path().join("site")).unwrap();
-        let server = Server::start(vec![outer.path().join("site")]).unwrap();
+        let server = start(vec![outer.path().join("site")]);
         let absolute = outer.path().join("secret");
-        for path in ["/../secret", "/./../secret", &format!("/{}", absolute.display())] {
+        for path in ["/../secret", "/./../secret", "//secret", &format!("/{}", absolute.display())] {
             let answer = request(&server, &format!("GET {path} HTTP/1.1\r\n\r\n"));
             assert!(answer.contains(" 404 "), "{path}: {answer}");
         }
@@ -240,7 +270,7 @@ mod tests {
 
     #[test]
     fn posts_become_events_in_order() {
-        let server = Server::start(Vec::new()).unwrap();
+        let server = start(Vec::new());
         for (path, body) in [("progress", "half"), ("failure", "é"), ("result", "")] {
             let length = body.len();
             let text = format!("POST /{path} HTTP/1.1\r\ncontent-LENGTH: {length}\r\n\r\n{body}");

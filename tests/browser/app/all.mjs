@@ -1,0 +1,5 @@
+// Every test of the page, in one process and one after another: two browsers at once would slow
+// each other down past the times that some tests measure.
+
+import "./loading.test.mjs";
+import "./training.test.mjs";
