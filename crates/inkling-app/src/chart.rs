@@ -44,10 +44,10 @@ fn view<'a>(plot: &'a Plot, height: f32, palette: &Palette) -> egui_plot::Plot<'
         .allow_zoom(false)
         .sense(Sense::click_and_drag())
         .set_margin_fraction(egui::vec2(0.02, 0.08))
-        .custom_x_axes(vec![x_axis(plot)])
-        .custom_y_axes(vec![AxisHints::new_y().formatter(move |mark, _| tick(mark, y_scale)).label_spacing(LABELS)])
-        .x_grid_spacer(move |input| grid(input.bounds, room(&input, 80.0), x_scale))
-        .y_grid_spacer(move |input| grid(input.bounds, room(&input, 36.0), y_scale))
+        .custom_x_axes(vec![x_axis(&plot.x_label, x_scale)])
+        .custom_y_axes(vec![y_axis(y_scale)])
+        .x_grid_spacer(x_grid(x_scale))
+        .y_grid_spacer(y_grid(y_scale))
         .label_formatter(move |position| hover(plot, position));
     if plot.y_from_zero && y_scale == Scale::Linear {
         view = view.include_y(0.0);
@@ -67,10 +67,25 @@ fn view<'a>(plot: &'a Plot, height: f32, palette: &Palette) -> egui_plot::Plot<'
 /// The grid leaves room for every label: none is faded out for want of it.
 const LABELS: egui::Rangef = egui::Rangef { min: 1.0, max: 2.0 };
 
-fn x_axis(plot: &Plot) -> AxisHints<'_> {
-    let scale = plot.x_scale;
-    let label = RichText::new(&plot.x_label).small();
+/// An x axis with its name below.
+pub(crate) fn x_axis<'a>(label: &str, scale: Scale) -> AxisHints<'a> {
+    let label = RichText::new(label).small();
     AxisHints::new_x().label(label).formatter(move |mark, _| tick(mark, scale)).label_spacing(LABELS)
+}
+
+/// A y axis; its name stands in the title of a plot, where it needs no turning of heads.
+pub(crate) fn y_axis<'a>(scale: Scale) -> AxisHints<'a> {
+    AxisHints::new_y().formatter(move |mark, _| tick(mark, scale)).label_spacing(LABELS)
+}
+
+/// Vertical lines far enough from each other for their numbers.
+pub(crate) fn x_grid(scale: Scale) -> impl Fn(GridInput) -> Vec<GridMark> {
+    move |input| grid(input.bounds, room(&input, 80.0), scale)
+}
+
+/// Horizontal lines far enough from each other for their numbers.
+pub(crate) fn y_grid(scale: Scale) -> impl Fn(GridInput) -> Vec<GridMark> {
+    move |input| grid(input.bounds, room(&input, 36.0), scale)
 }
 
 fn draw<'a>(view: &mut egui_plot::PlotUi<'a>, plot: &Plot, series: &Series, index: usize, palette: &Palette) {
@@ -265,6 +280,17 @@ mod tests {
         assert!(band(&plot, &series(vec![(0.0, 1.0), (0.0, 2.0)]), Color32::RED).is_some());
         assert!(band(&plot, &series(vec![(0.0, 1.0), (0.0, f64::NAN)]), Color32::RED).is_none());
         assert!(band(&plot, &series(vec![]), Color32::RED).is_none());
+    }
+
+    #[test]
+    fn the_pointer_tells_values_and_not_their_places() {
+        let (x_label, y_label) = ("step".to_owned(), "MiB".to_owned());
+        let plot = Plot { x_label, y_label, y_scale: Scale::Logarithmic, ..Plot::default() };
+        let position = egui_plot::PlotPoint::new(12.0, -2.0);
+        let near = |plot_name| hover(&plot, &HoverPosition::NearDataPoint { plot_name, position, index: 0 });
+        assert_eq!(near("in use").as_deref(), Some("in use\nstep 12\n0.01 MiB"));
+        assert_eq!(near("").as_deref(), Some("step 12\n0.01 MiB"));
+        assert_eq!(hover(&plot, &HoverPosition::Elsewhere { position }), None);
     }
 
     #[test]

@@ -135,6 +135,8 @@ pub fn slider(ui: &mut Ui, (label, hint): (&str, &str), value: &mut u32, range: 
             for state in [&mut widgets.inactive, &mut widgets.hovered, &mut widgets.active] {
                 state.fg_stroke = Stroke::new(2.0, palette.accent);
             }
+            // The handle is all that can show the keyboard's focus.
+            widgets.active.fg_stroke.width = 5.0;
             ui.spacing_mut().slider_width = (ui.available_width() - 56.0).max(60.0);
             ui.add(egui::Slider::new(value, range.clone()).show_value(false))
         });

@@ -50,6 +50,22 @@ impl DataSource {
         Ok(Self::Spec(format!("{set}:{}", path.display())))
     }
 
+    /// The data set among files of the disk, which stay there: a run can open them again. None
+    /// where only their bytes make a data set, as loose images do.
+    pub fn of_paths(paths: &[&Path]) -> Option<Self> {
+        let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let sets: Vec<Option<&str>> = paths.iter().map(|path| set_of(&name(path)?)).collect();
+        let (set, path) = match (sets.as_slice(), paths) {
+            ([Some("zip")], [path]) => ("folder", *path),
+            ([Some("cifar-fs")], [path]) => ("cifar-fs", *path),
+            ([Some("omniglot"), Some("omniglot")], [first, second]) if first.parent() == second.parent() => {
+                ("omniglot", first.parent()?)
+            }
+            _ => return None,
+        };
+        Some(Self::Spec(format!("{set}:{}", path.display())))
+    }
+
     /// The data set among files that were picked or dropped.
     ///
     /// # Errors
@@ -174,6 +190,24 @@ mod tests {
         }
         let damaged = DataSource::of_files(named(&["pets.zip"])).unwrap().open(&OpenOptions::default());
         assert!(damaged.is_err());
+    }
+
+    #[test]
+    fn files_of_the_disk_stay_there() {
+        let spec = |paths: &[&str]| {
+            let paths: Vec<&Path> = paths.iter().map(Path::new).collect();
+            DataSource::of_paths(&paths).map(|source| match source {
+                DataSource::Spec(spec) => spec,
+                DataSource::Files { .. } => panic!("files of the disk have a specification"),
+            })
+        };
+        assert_eq!(spec(&["a/pets.zip"]).as_deref(), Some("folder:a/pets.zip"));
+        assert_eq!(spec(&["a/cifar-100-binary.tar.gz"]).as_deref(), Some("cifar-fs:a/cifar-100-binary.tar.gz"));
+        let halves = ["a/images_background.zip", "a/images_evaluation.zip"];
+        assert_eq!(spec(&halves).as_deref(), Some("omniglot:a"));
+        assert_eq!(spec(&["a/images_background.zip", "b/images_evaluation.zip"]), None);
+        assert_eq!(spec(&["a/cat.png"]), None);
+        assert_eq!(spec(&[]), None);
     }
 
     #[test]

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use egui::{RichText, Ui};
 use egui_plot::{HoverPosition, Legend, MarkerShape, PlotPoints, Points};
+use inkling_session::plot::Scale;
 use inkling_session::snapshot::{EpisodeSnapshot, SnapshotImage};
 
 use super::pca::{Projection, project};
+use crate::chart;
 use crate::theme::{Palette, space};
 use crate::widgets::empty_state;
 
@@ -73,6 +75,7 @@ fn images(snapshot: &EpisodeSnapshot) -> impl Iterator<Item = &SnapshotImage> {
 fn draw(ui: &mut Ui, snapshot: &EpisodeSnapshot, projection: &Projection, height: f32) {
     let palette = Palette::of(ui);
     let [first, second] = projection.shares.map(|share| share * 100.0);
+    let axes = format!("{first:.0} % of the variance across, {second:.0} % upwards");
     ui.label(
         RichText::new(format!(
             "After step {}. Filled: support. Ring: query. Cross: query taken for another class.",
@@ -90,8 +93,10 @@ fn draw(ui: &mut Ui, snapshot: &EpisodeSnapshot, projection: &Projection, height
         .allow_scroll(false)
         .allow_drag(false)
         .allow_zoom(false)
-        .x_axis_label(RichText::new(format!("first component, {first:.0} % of the variance")).small())
-        .y_axis_label(RichText::new(format!("second, {second:.0} %")).small())
+        .x_grid_spacer(chart::x_grid(Scale::Linear))
+        .y_grid_spacer(chart::y_grid(Scale::Linear))
+        .custom_x_axes(vec![chart::x_axis(&axes, Scale::Linear)])
+        .custom_y_axes(vec![chart::y_axis(Scale::Linear)])
         .legend(Legend::default().text_style(egui::TextStyle::Small).background_alpha(0.85))
         .label_formatter(|position| match position {
             HoverPosition::NearDataPoint { plot_name, .. } => Some((*plot_name).to_owned()),

@@ -53,7 +53,7 @@ impl Panel for InspectPanel {
             ui.columns(2, |columns| {
                 let [left, right] = columns else { return };
                 card(left, "Embedding of an episode", |ui| self.embedding.ui(ui, study.snapshot.as_ref(), 320.0));
-                card(right, "Conjugate gradient", |ui| residuals::show(ui, &study.solves, 313.0));
+                card(right, "Conjugate gradient", |ui| residuals::show(ui, &study.solves, 310.0));
             });
         }
         ui.add_space(space::M);

@@ -1,10 +1,12 @@
 //! The data set of a run: built in, a folder of the disk, or archives that were picked or dropped.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use egui::Ui;
 use inkling_platform::{FileError, FileFilter, Pending, PickedFile, pick_files, pick_files_of_folder, pick_folder};
 use inkling_session::datasets::{DataCard, DataSource};
+use inkling_session::run::SessionError;
 use inkling_session::session::{Dataset, OpenOptions};
 
 use crate::notice::Notice;
@@ -140,7 +142,11 @@ impl DataChoice {
             }
         });
         Notice::show_slot(&mut self.notice, ui);
-        self.summary(ui);
+        if ui.input(|input| !input.raw.hovered_files.is_empty()) {
+            ui.colored_label(Palette::of(ui).accent, "Drop archives or a folder of images to train on them.");
+        } else {
+            self.summary(ui);
+        }
     }
 
     fn summary(&self, ui: &mut Ui) {
@@ -217,11 +223,23 @@ async fn read_files(files: Vec<PickedFile>) -> Result<Option<DataSource>, Notice
     if files.is_empty() {
         return Ok(None);
     }
+    let said = |error: SessionError| Notice::from_message(&error.to_string());
+    let paths: Vec<&Path> = files.iter().filter_map(PickedFile::path).collect();
+    if let [path] = paths.as_slice()
+        && path.is_dir()
+    {
+        return DataSource::of_folder(path).map(Some).map_err(said);
+    }
+    if paths.len() == files.len()
+        && let Some(source) = DataSource::of_paths(&paths)
+    {
+        return Ok(Some(source));
+    }
     let mut read = Vec::new();
-    for file in files {
+    for file in &files {
         read.push((file.relative_path().to_owned(), file.read().await.map_err(|error| of_file(&error))?));
     }
-    DataSource::of_files(read).map(Some).map_err(|error| Notice::from_message(&error.to_string()))
+    DataSource::of_files(read).map(Some).map_err(said)
 }
 
 /// The notice of a file that could not be picked, read or saved.

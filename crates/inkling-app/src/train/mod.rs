@@ -418,8 +418,13 @@ const PURPOSE: &str = "Train a learner on many small tasks, so that it learns ne
 
 impl Panel for TrainPanel {
     fn poll(&mut self, ctx: &Context, shared: &mut Shared) {
-        if !shared.dropped.is_empty() && !self.is_going_on() {
-            self.setup.data.take_files(std::mem::take(&mut shared.dropped));
+        if !shared.dropped.is_empty() {
+            if self.is_going_on() {
+                let remedy = "Stop the run, then drop them again";
+                self.notice = Some(Notice::warning("A run keeps the data that it began with", remedy));
+            } else {
+                self.setup.data.take_files(std::mem::take(&mut shared.dropped));
+            }
         }
         self.take_events(ctx, shared);
         self.take_answers(ctx);
