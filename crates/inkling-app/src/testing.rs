@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use egui::{Theme, Vec2, vec2};
 use egui_kittest::{Harness, SnapshotOptions};
-use inkling_platform::Storage;
+use inkling_platform::{Stopwatch, Storage};
+use inkling_session::config::RunConfig;
 use inkling_session::events::{CategoryBytes, Evaluation, Event, SolveMetrics, StepMetrics};
 use inkling_session::session::{AdapterSummary, Tier};
 use inkling_session::session::{Command, RunRequest};
@@ -65,9 +66,13 @@ pub(crate) fn look(window: &mut Window<'_>, name: &str) {
     }
 }
 
+/// Far more than anything takes on a busy machine.
+const PATIENCE_SECONDS: f64 = 180.0;
+
 /// Draws frames until something holds, for work that goes on beside them.
 pub(crate) fn wait(window: &mut Window<'_>, holds: impl Fn(&InklingApp) -> bool) {
-    for _ in 0..2_000 {
+    let clock = Stopwatch::start();
+    while clock.seconds() < PATIENCE_SECONDS {
         window.run_steps(1);
         if holds(window.state()) {
             window.run_steps(2);
@@ -98,6 +103,17 @@ pub(crate) fn adapter() -> AdapterSummary {
         max_workgroup_bytes: 49_152,
         timestamps: true,
     }
+}
+
+/// A configuration that software runs in a moment: two classes, four channels, three steps.
+pub(crate) fn tiny_config() -> RunConfig {
+    let mut config = RunConfig::default();
+    config.data.image_size = Some(16);
+    (config.model.channels, config.model.groups) = (4, 2);
+    (config.task.ways, config.task.shots, config.task.queries) = (2, 1, 1);
+    (config.gradient.h, config.gradient.chunk) = (1, 2);
+    (config.training.steps, config.training.validate_every) = (3, 0);
+    config
 }
 
 /// The other end of a scripted run.

@@ -8,11 +8,13 @@ use egui::Theme;
 use egui_kittest::kittest::Queryable;
 use inkling_session::config::EstimatorKind;
 use inkling_session::report::estimators::EstimatorPoint;
-use inkling_session::session::{Points, ReportEvent};
+use inkling_session::session::{Points, Report, ReportEvent, Target, start_report};
 
 use super::port::ReportPort;
 use crate::Tab;
-use crate::testing::{NARROW, Script, WIDE, Window, beginning, look, open, picture, snapshot, steps};
+use crate::testing::{
+    NARROW, Script, WIDE, Window, beginning, look, open, picture, snapshot, steps, tiny_config, wait,
+};
 
 #[derive(Clone, Default)]
 struct Measuring {
@@ -94,6 +96,28 @@ fn a_report_that_fails_says_why() {
     window.run();
     assert!(window.query_by_label_contains("Use model.norm").is_some());
     assert!(window.query_by_label("Measure").is_some());
+}
+
+#[test]
+fn a_real_report_is_drawn() {
+    let mut app = Script::default().app();
+    // A real one but for its draws, of which two are enough to be drawn.
+    app.set_report_starter(Box::new(|mut request| {
+        if let Report::Estimators { draws, .. } = &mut request.report {
+            *draws = 2;
+        }
+        Box::new(start_report(request))
+    }));
+    // The run is scripted and says nothing; the form now describes its task.
+    app.start_run(tiny_config(), Target::Memory);
+    let mut window = open(app, Tab::Inspect, WIDE, Theme::Light);
+    window.get_by_label("Measure").click();
+    wait(&mut window, |app| app.state()["inspect"]["report"]["stage"] == "working");
+    wait(&mut window, |app| app.state()["inspect"]["report"]["stage"] != "working");
+    let report = window.state().state()["inspect"]["report"].clone();
+    assert_eq!(report["stage"], "done", "{report:#}");
+    assert!(report["points"].as_u64().unwrap() >= 10);
+    assert!(window.query_by_label_contains("Root-mean-square error in").is_some());
 }
 
 #[test]

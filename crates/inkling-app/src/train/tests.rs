@@ -201,14 +201,8 @@ fn every_control_has_a_name_in_every_state() {
 
 #[test]
 fn a_real_run_is_shown_to_its_end() {
-    let mut config = inkling_session::config::RunConfig::default();
-    config.data.image_size = Some(16);
-    (config.model.channels, config.model.groups) = (4, 2);
-    (config.task.ways, config.task.shots, config.task.queries) = (2, 1, 1);
-    (config.gradient.h, config.gradient.chunk) = (1, 2);
-    (config.training.steps, config.training.validate_every) = (3, 0);
     let mut app = crate::InklingApp::new(crate::testing::services());
-    app.start_run(config, Target::Memory);
+    app.start_run(crate::testing::tiny_config(), Target::Memory);
     let mut window = open(app, Tab::MetaTrain, WIDE, Theme::Light);
     crate::testing::wait(&mut window, |app| {
         let phase = app.state()["train"]["run"]["phase"].clone();
