@@ -3,3 +3,4 @@
 
 import "./loading.test.mjs";
 import "./training.test.mjs";
+import "./package.test.mjs";

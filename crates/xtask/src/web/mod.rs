@@ -18,8 +18,8 @@ use crate::server::{Options, Server};
 use crate::setup::{self, Needs, WASM_TARGET};
 use crate::workspace::Workspace;
 
-/// Builds the app into `web/dist`, which it returns; `fast` for work on it, otherwise as it is
-/// published.
+/// Builds the app and the JavaScript package into `web/dist`, which it returns; `fast` for work on
+/// them, otherwise as they are published.
 ///
 /// # Errors
 /// When something does not compile, or the app's code is larger than a page may load.
@@ -58,7 +58,10 @@ struct Module {
     folder: &'static str,
 }
 
-const MODULES: [Module; 1] = [Module { feature: "app", file: "inkling_app.wasm", folder: "" }];
+const MODULES: [Module; 2] = [
+    Module { feature: "package", file: "inkling_core.wasm", folder: "package" },
+    Module { feature: "app", file: "inkling_app.wasm", folder: "" },
+];
 
 /// Builds the app and serves it until the process is stopped.
 ///

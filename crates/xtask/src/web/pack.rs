@@ -1,11 +1,16 @@
-//! Puts the site together: the module and its JavaScript, the page, and the list of files that the
-//! service worker keeps. It says what a visitor has to fetch.
+//! Puts the site together: the modules and their JavaScript, the page, the JavaScript package with
+//! its example, the shipped learner, and the list of files that the service worker keeps. It says
+//! what a visitor has to fetch.
 
 use std::path::Path;
 
 use anyhow::Result;
 
 use crate::workspace::Workspace;
+
+/// The learner that the page and the package fetch.
+#[cfg(feature = "bindgen")]
+const LEARNER: &str = "crates/inkling-session/learners/scenes.safetensors";
 
 /// Fills `web/dist` from the modules in `folder` and prints its sizes.
 ///
@@ -25,6 +30,10 @@ pub fn run(workspace: &Workspace, folder: &Path, fast: bool) -> Result<()> {
         crate::browser::bindgen::generate(&folder.join(module.file), &dist.join(module.folder))?;
     }
     copy(&web.join("site"), &dist)?;
+    copy(&web.join("package"), &dist.join("package"))?;
+    for place in ["learner.safetensors", "package/learner.safetensors"] {
+        copy(&workspace.root().join(LEARNER), &dist.join(place))?;
+    }
     stamp::service_worker(&dist)?;
     // A fast build is not optimised: its size says nothing, and takes a minute to compute.
     if fast { Ok(()) } else { sizes::report(&dist) }
