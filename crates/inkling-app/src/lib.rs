@@ -22,6 +22,7 @@ pub mod widgets;
 
 pub use adapters::Adapters;
 pub use app::InklingApp;
+pub use learners::{Library, Origin};
 pub use notice::{Notice, Severity};
 pub use panel::{Panel, Shared, Study};
 pub use services::{CameraFrame, CameraState, Services, Webcam};

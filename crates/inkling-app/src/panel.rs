@@ -9,8 +9,10 @@ use inkling_session::history::SolveHistory;
 use inkling_session::session::Dataset;
 use inkling_session::session::Tier;
 use inkling_session::snapshot::EpisodeSnapshot;
+use inkling_session::teach::Lesson;
 
 use crate::adapters::Adapters;
+use crate::learners::Library;
 use crate::notice::Notice;
 use crate::services::Services;
 use crate::settings::Settings;
@@ -30,6 +32,10 @@ pub struct Shared {
     /// Files and folders that were dropped onto the window. They are there while the visible panel
     /// is polled, and gone afterwards.
     pub dropped: Vec<PickedFile>,
+    /// The learners at hand.
+    pub library: Library,
+    /// The classes of the tab Teach as they are now.
+    pub lesson: Arc<Lesson>,
     /// What there is to look into.
     pub study: Study,
     /// The adapters of this machine.
@@ -51,13 +57,16 @@ pub struct Study {
 
 impl Shared {
     /// Default settings and no wishes.
-    pub fn new(services: Services) -> Self {
+    pub fn new(mut services: Services) -> Self {
+        let library = Library::open(services.learner.take(), &services.storage);
         Self {
             services,
             settings: Settings::default(),
             notice: None,
             go_to: None,
             dropped: Vec::new(),
+            library,
+            lesson: Arc::default(),
             study: Study::default(),
             adapters: Adapters::default(),
         }

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use inkling_platform::Storage;
+use inkling_platform::{Pending, Storage};
+use inkling_session::teach::LearnerFile;
 
 use crate::notice::Notice;
 
@@ -49,6 +50,8 @@ pub struct Services {
     pub webcam: Option<Box<dyn Webcam>>,
     /// What outlives the program: settings, the project.
     pub storage: Storage,
+    /// The learner that the project ships, on its way; none where the front end has none.
+    pub learner: Option<Pending<Result<LearnerFile, String>>>,
     /// Whether there are folders that the user can open.
     pub has_file_system: bool,
     /// Where the folders of new runs go; without one, runs stay in memory and are saved as archives.
@@ -58,12 +61,18 @@ pub struct Services {
 impl Services {
     /// Services of a browser: no folders, and no camera yet.
     pub fn new(storage: Storage) -> Self {
-        Self { webcam: None, storage, has_file_system: false, runs_folder: None }
+        Self { webcam: None, storage, learner: None, has_file_system: false, runs_folder: None }
     }
 
     /// The same on a system with folders; new runs go below `runs_folder`.
     pub fn with_file_system(mut self, runs_folder: PathBuf) -> Self {
         (self.has_file_system, self.runs_folder) = (true, Some(runs_folder));
+        self
+    }
+
+    /// The same with the learner that the project ships: at hand natively, fetched in a browser.
+    pub fn with_learner(mut self, learner: Pending<Result<LearnerFile, String>>) -> Self {
+        self.learner = Some(learner);
         self
     }
 

@@ -1,18 +1,12 @@
-//! The tab Learners.
+//! The tab Learners, and the learners themselves, which every tab may use.
 
-use crate::panel::{Panel, Shared};
-use crate::widgets::panel_heading;
+mod compare;
+mod library;
+mod panel;
+mod words;
 
-/// The tab Learners.
-#[derive(Default)]
-pub(crate) struct LearnersPanel {}
+#[cfg(test)]
+mod tests;
 
-impl Panel for LearnersPanel {
-    fn ui(&mut self, ui: &mut egui::Ui, _shared: &mut Shared) {
-        panel_heading(ui, "Learners", "");
-    }
-
-    fn state(&self) -> serde_json::Value {
-        serde_json::Value::Null
-    }
-}
+pub use library::{Library, Origin};
+pub(crate) use panel::LearnersPanel;

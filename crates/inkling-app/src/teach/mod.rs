@@ -1,18 +1,36 @@
-//! The tab Teach.
+//! The tab Teach: classes as columns, the live view beside them, and a learner that follows every
+//! change at once.
+//!
+//! Views say what a person asked for as [`action::Action`]s; [`desk::Desk`] holds the state and hears
+//! the teaching session; the panel connects both with files, camera and storage.
 
-use crate::panel::{Panel, Shared};
-use crate::widgets::panel_heading;
+mod action;
+mod autosave;
+mod bars;
+mod camera;
+mod column;
+mod desk;
+mod grid;
+mod icons;
+mod insight;
+mod intake;
+mod live;
+mod look;
+mod matrix;
+mod menus;
+mod panel;
+mod perform;
+mod recorder;
+mod selection;
+mod status;
+mod text;
+mod thumbnails;
+mod tiles;
+mod toolbar;
+mod welcome;
 
-/// The tab Teach.
-#[derive(Default)]
-pub(crate) struct TeachPanel {}
+#[cfg(test)]
+mod tests;
 
-impl Panel for TeachPanel {
-    fn ui(&mut self, ui: &mut egui::Ui, _shared: &mut Shared) {
-        panel_heading(ui, "Teach", "");
-    }
-
-    fn state(&self) -> serde_json::Value {
-        serde_json::Value::Null
-    }
-}
+pub(crate) use panel::TeachPanel;
+pub(crate) use text::{counted, thousands};

@@ -93,6 +93,14 @@ pub struct Classroom {
 }
 
 impl Classroom {
+    /// A classroom of these classes, with nothing to undo: a project that comes back.
+    pub fn with(classes: impl IntoIterator<Item = (String, Vec<NewImage>)>) -> Self {
+        let mut room = Self::default();
+        room.classes = room.numbered(classes);
+        room.revision = 1;
+        room
+    }
+
     /// The classes, in order.
     pub fn classes(&self) -> &[Class] {
         &self.classes

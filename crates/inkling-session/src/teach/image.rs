@@ -4,6 +4,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::prepare::decode;
+
 /// The most columns or rows of raw pixels.
 const MAX_SIDE: u32 = 16_384;
 
@@ -23,6 +25,16 @@ impl ImageData {
             Self::Encoded(bytes) => bytes.len(),
             Self::Rgba(image) => image.pixels.len(),
         }
+    }
+
+    /// The image to look at: at most `most` pixels wide and high, in its proportions.
+    ///
+    /// # Errors
+    /// With the reason and the remedy, for anything but a whole image of a known format.
+    pub fn picture(&self, most: u32) -> Result<RgbaImage, String> {
+        let picture = decode(self, "the image").map_err(|error| error.to_string())?;
+        let (width, height, pixels) = picture.thumbnail(most);
+        RgbaImage::new(width, height, pixels).ok_or_else(|| "the image has no pixels; choose another".to_owned())
     }
 }
 

@@ -25,6 +25,7 @@ pub use classroom::{Class, ClassId, ClassImage, Classroom, ImageId, Lesson, NewI
 pub use events::{Confusion, Prediction, Subject, TeachCommand, TeachEvent, Ticket};
 pub use handle::{TeachHandle, start_teaching};
 pub use image::{ImageData, RgbaImage};
+pub use inkling_data::ImageShape;
 pub use learner_file::{LearnerCard, LearnerFile, SHIPPED_NAME};
 pub use project::{Project, ProjectError};
 pub use samples::{SampleSet, sample_set};

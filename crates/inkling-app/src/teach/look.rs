@@ -1,0 +1,122 @@
+//! What the live view looks at, and what was said of it.
+
+use egui::{ColorImage, Context, TextureHandle, TextureOptions};
+use inkling_platform::Pending;
+use inkling_session::teach::{ImageData, ImageId, NewImage, Prediction, RgbaImage, Subject};
+
+use super::thumbnails::color_image;
+
+/// The most pixels along a side of the picture that is shown.
+const MOST_SIDE: u32 = 480;
+
+/// What is looked at.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) enum Source {
+    #[default]
+    Nothing,
+    /// The camera, newest frame.
+    Camera,
+    /// An image from outside the classes.
+    Outside(NewImage),
+    /// An image of the classes, left out of them.
+    HeldOut(ImageId),
+}
+
+/// The live view.
+#[derive(Default)]
+pub(crate) struct Look {
+    pub source: Source,
+    pub prediction: Option<Prediction>,
+    /// Why the image cannot be used.
+    pub problem: Option<String>,
+    picture: Option<TextureHandle>,
+    /// The picture on its way: files are decoded off the frame.
+    loading: Option<Pending<Option<RgbaImage>>>,
+    /// Frames of the camera that were asked about and have no answer yet.
+    waiting: usize,
+}
+
+impl Look {
+    /// At something, with nothing said of it yet.
+    pub fn at(source: Source) -> Self {
+        Self { source, ..Self::default() }
+    }
+
+    /// What to ask the session; nothing for a camera, whose frames are asked about one by one.
+    pub fn subject(&self) -> Option<Subject> {
+        match &self.source {
+            Source::Nothing | Source::Camera => None,
+            Source::Outside(image) => Some(Subject::Image(image.data.clone())),
+            Source::HeldOut(id) => Some(Subject::HeldOut(*id)),
+        }
+    }
+
+    /// The image of the classes that is looked at.
+    pub fn held_out(&self) -> Option<ImageId> {
+        match self.source {
+            Source::HeldOut(id) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// Takes an answer.
+    pub fn answer(&mut self, prediction: Prediction) {
+        self.waiting = 0;
+        if self.source != Source::Nothing {
+            self.prediction = Some(prediction);
+            self.problem = None;
+        }
+    }
+
+    /// Takes a refusal.
+    pub fn cannot_be_read(&mut self, reason: String) {
+        self.waiting = 0;
+        self.prediction = None;
+        self.problem = Some(reason);
+    }
+
+    /// Shows a picture: the camera's newest frame, or what was decoded.
+    pub fn show(&mut self, ctx: &Context, picture: &RgbaImage) {
+        let image: ColorImage = color_image(picture);
+        match &mut self.picture {
+            Some(texture) => texture.set(image, TextureOptions::LINEAR),
+            None => self.picture = Some(ctx.load_texture("live view", image, TextureOptions::LINEAR)),
+        }
+    }
+
+    /// Starts to make a picture of an image.
+    pub fn load(&mut self, data: ImageData) {
+        self.loading = Some(match data {
+            ImageData::Rgba(picture) => Pending::ready(Some(picture)),
+            encoded => Pending::start(move || async move { encoded.picture(MOST_SIDE).ok() }),
+        });
+    }
+
+    /// Shows the picture that was made, once it is there.
+    pub fn poll(&mut self, ctx: &Context) {
+        if let Some(picture) = self.loading.as_mut().and_then(Pending::take) {
+            self.loading = None;
+            if let Some(picture) = picture {
+                self.show(ctx, &picture);
+            }
+        }
+    }
+
+    /// Whether a picture is on its way.
+    pub fn is_loading(&self) -> bool {
+        self.loading.is_some()
+    }
+
+    /// The picture, where it is not a thumbnail.
+    pub fn picture(&self) -> Option<&TextureHandle> {
+        self.picture.as_ref()
+    }
+
+    /// Whether a frame of the camera should be asked about: the one before was answered, or the
+    /// answer is overdue (a session without classes gives none).
+    pub fn wants_frame(&mut self) -> bool {
+        let wants = self.waiting == 0 || self.waiting > 20;
+        self.waiting = if wants { 1 } else { self.waiting + 1 };
+        wants
+    }
+}
