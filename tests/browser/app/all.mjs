@@ -2,5 +2,6 @@
 // each other down past the times that some tests measure.
 
 import "./loading.test.mjs";
+import "./teach.test.mjs";
 import "./training.test.mjs";
 import "./package.test.mjs";

@@ -7,13 +7,14 @@
 mod arrivals;
 mod failure;
 mod hooks;
+mod learner;
 mod page;
 mod webcam;
 mod widgets;
 
 use eframe::{WebOptions, WebRunner};
 use inkling_app::{InklingApp, Notice, Services};
-use inkling_platform::Storage;
+use inkling_platform::{Receiver, Storage, channel};
 use wasm_bindgen::prelude::*;
 use web_sys::HtmlCanvasElement;
 
@@ -69,19 +70,22 @@ pub async fn start(canvas: HtmlCanvasElement, hooks: Hooks) -> Result<App, JsVal
     let creator: eframe::AppCreator<'static> = Box::new(|context| {
         failure::watch_device(context);
         arrivals.wake(context.egui_ctx.clone());
-        Ok(Box::new(Page::new(app(), arrivals, context.egui_ctx.clone())))
+        let (first_frame, signal) = channel();
+        Ok(Box::new(Page::new(app(signal), arrivals, first_frame, context.egui_ctx.clone())))
     });
     runner.start(canvas, WebOptions::default(), creator).await?;
     Ok(App { runner })
 }
 
 /// The panels with what a browser offers them.
-fn app() -> InklingApp {
+fn app(first_frame: Receiver<()>) -> InklingApp {
     let (storage, problem) = match Storage::of_user() {
         Ok(storage) => (storage, None),
         Err(error) => (Storage::in_memory(), Some(Notice::from_message(&error.to_string()))),
     };
-    let mut app = InklingApp::new(Services::new(storage).with_webcam(BrowserWebcam::default()));
+    let services =
+        Services::new(storage).with_webcam(BrowserWebcam::default()).with_learner(learner::fetch(first_frame));
+    let mut app = InklingApp::new(services);
     app.shared_mut().notice = problem;
     app
 }

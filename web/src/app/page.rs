@@ -4,6 +4,7 @@ use std::any::Any;
 
 use eframe::egui::{Context, RawInput, Ui, Visuals};
 use inkling_app::InklingApp;
+use inkling_platform::Sender;
 use serde_json::Value;
 use wasm_bindgen::prelude::*;
 
@@ -15,6 +16,8 @@ use super::widgets::Widgets;
 pub struct Page {
     app: InklingApp,
     arrivals: Arrivals,
+    /// What waits for the first frame.
+    first_frame: Sender<()>,
     context: Context,
     widgets: Option<Widgets>,
     frames: u64,
@@ -23,8 +26,8 @@ pub struct Page {
 
 impl Page {
     /// A page that has drawn nothing yet.
-    pub fn new(app: InklingApp, arrivals: Arrivals, context: Context) -> Self {
-        Self { app, arrivals, context, widgets: None, frames: 0, draws_continuously: false }
+    pub fn new(app: InklingApp, arrivals: Arrivals, first_frame: Sender<()>, context: Context) -> Self {
+        Self { app, arrivals, first_frame, context, widgets: None, frames: 0, draws_continuously: false }
     }
 
     /// See [`InklingApp::state`].
@@ -59,7 +62,12 @@ impl eframe::App for Page {
         self.app.ui(ui);
         if self.frames == 0 {
             // This frame is painted when we return, so the next one finds it on the screen.
-            at_next_frame(hooks::first_frame);
+            let waiting = self.first_frame.clone();
+            at_next_frame(move || {
+                hooks::first_frame();
+                // Nothing waits any more when this fails.
+                let _ = waiting.send(());
+            });
         }
         self.frames += 1;
         if self.draws_continuously {
