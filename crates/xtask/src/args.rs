@@ -10,6 +10,7 @@ Usage: cargo xtask <command>
                         the wasm32 target, Chromium, Node with the packages of the tests
   demo                  build Inkling, meta-train on the built-in data set, and evaluate
                         before and after
+  desktop [ARGUMENTS]   build the window and open it; `desktop --help` lists its arguments
   test                  everything that CI checks: format, lints, native tests, browser tests
   test --only STAGE     one part of it: lint, native, browser (kernels and learners) or page
                         (the browser's app)
@@ -32,6 +33,8 @@ pub enum Command {
     Help,
     Setup,
     Demo,
+    /// With the arguments that the window gets.
+    Desktop(Vec<String>),
     Test(Selection),
     Web {
         fast: bool,
@@ -93,6 +96,7 @@ pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Command, String>
         "help" | "--help" | "-h" => return Ok(Command::Help),
         "setup" => Command::Setup,
         "demo" => Command::Demo,
+        "desktop" => return Ok(Command::Desktop(arguments.collect())),
         "test" => match parse_test(&mut arguments)? {
             Some(selection) => Command::Test(selection),
             None => return Ok(Command::Help),
@@ -171,6 +175,8 @@ mod tests {
     fn every_command_is_understood() {
         assert_eq!(parse_line("setup"), Ok(Command::Setup));
         assert_eq!(parse_line("demo"), Ok(Command::Demo));
+        let arguments = vec!["--run".to_owned(), "a.toml".to_owned()];
+        assert_eq!(parse_line("desktop --run a.toml"), Ok(Command::Desktop(arguments)));
         assert_eq!(parse_line("test"), Ok(Command::Test(Selection::All)));
         assert_eq!(parse_line("web"), Ok(Command::Web { fast: false }));
         assert_eq!(parse_line("web-bench"), Ok(Command::WebBench));

@@ -5,6 +5,7 @@
 mod args;
 mod browser;
 mod demo;
+mod desktop;
 mod process;
 mod server;
 mod setup;
@@ -42,6 +43,7 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         }
         Command::Setup => setup::run(&Workspace::find()?, setup::Needs::ALL).map(drop),
         Command::Demo => demo::run(&Workspace::find()?),
+        Command::Desktop(arguments) => desktop::run(&Workspace::find()?, &arguments),
         Command::Test(selection) => test::run(&Workspace::find()?, selection),
         Command::Web { fast } => web::build(&Workspace::find()?, fast).map(drop),
         Command::WebBench => web::bench(&Workspace::find()?),

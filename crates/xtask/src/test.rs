@@ -58,6 +58,9 @@ fn needs(selection: Selection) -> Needs {
         wasm: selection.includes(Selection::Lint) || in_browser,
         browser: in_browser,
         node: selection.includes(Selection::Page),
+        window: selection.includes(Selection::Native),
+        display: selection.includes(Selection::Native),
+        webcam: selection.includes(Selection::Lint),
     }
 }
 
@@ -68,6 +71,10 @@ fn lint(workspace: &Workspace, stages: &mut Stages) -> Result<()> {
     stages.run("lints (native)", || {
         let everything = ["clippy", "--workspace", "--all-targets"];
         process::run(workspace.cargo().args(everything).args(DENY_WARNINGS))
+    })?;
+    stages.run("lints (camera)", || {
+        let camera = ["clippy", "--package", "inkling-desktop", "--features", "webcam"];
+        process::run(workspace.cargo().args(camera).args(DENY_WARNINGS))
     })?;
     stages.run("lints (wasm32)", || {
         let mut clippy = workspace.cargo();
@@ -175,9 +182,9 @@ mod tests {
     #[test]
     fn a_stage_asks_only_for_what_it_needs() {
         let lint = needs(Selection::Lint);
-        assert!(lint.wasm && lint.lints && !lint.driver && !lint.browser);
+        assert!(lint.wasm && lint.lints && lint.webcam && !lint.driver && !lint.browser);
         let native = needs(Selection::Native);
-        assert!(native.driver && !native.wasm && !native.lints && !native.browser && !native.node);
+        assert!(native.driver && native.display && !native.wasm && !native.lints && !native.browser && !native.node);
         let page = needs(Selection::Page);
         assert!(page.node && page.browser && page.wasm && !page.driver && !page.lints);
         let all = needs(Selection::All);

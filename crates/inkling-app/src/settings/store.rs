@@ -55,7 +55,10 @@ impl SettingsStore {
             // Settings of another version are worth no more than the defaults that replace them.
             Ok(Some(bytes)) => {
                 if let Ok(settings) = serde_json::from_slice::<Settings>(&bytes) {
+                    // What the command line asks for goes before what was stored, this time only.
+                    let asked_for = shared.settings.adapter.take();
                     shared.settings = settings.within_bounds();
+                    shared.settings.adapter = asked_for.or(shared.settings.adapter.take());
                     self.stored = shared.settings.clone();
                 }
             }

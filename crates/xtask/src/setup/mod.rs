@@ -5,9 +5,11 @@
 
 mod apt;
 pub mod chromium;
+mod libraries;
 mod node;
 mod toolchain;
 mod vulkan;
+mod window;
 
 use std::path::PathBuf;
 
@@ -30,11 +32,26 @@ pub struct Needs {
     pub browser: bool,
     /// Node, and the packages of the page's tests.
     pub node: bool,
+    /// The libraries that a window looks for.
+    pub window: bool,
+    /// A display in memory, for tests of the window.
+    pub display: bool,
+    /// What the camera takes to build.
+    pub webcam: bool,
 }
 
 impl Needs {
     /// What `cargo xtask setup` and the complete test run need.
-    pub const ALL: Self = Self { driver: true, lints: true, wasm: true, browser: true, node: true };
+    pub const ALL: Self = Self {
+        driver: true,
+        lints: true,
+        wasm: true,
+        browser: true,
+        node: true,
+        window: true,
+        display: true,
+        webcam: true,
+    };
 }
 
 /// What the set-up found out and later steps use.
@@ -59,6 +76,15 @@ pub fn run(workspace: &Workspace, needs: Needs) -> Result<Machine> {
     }
     if needs.driver {
         vulkan::ensure()?;
+    }
+    if needs.window {
+        window::ensure_libraries()?;
+    }
+    if needs.display {
+        window::ensure_server()?;
+    }
+    if needs.webcam {
+        window::ensure_libclang()?;
     }
     let browser = needs.browser.then(chromium::ensure).transpose()?;
     let node = needs.node.then(|| node::ensure(workspace)).transpose()?;

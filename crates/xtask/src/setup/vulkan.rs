@@ -5,12 +5,10 @@
 //! software driver always has, a hardware driver needs a device node.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::{apt, report};
-use crate::process;
+use super::{apt, libraries, report};
 
 const PACKAGES: [&str; 2] = ["mesa-vulkan-drivers", "libvulkan1"];
 const LOADER: &str = "libvulkan.so.1";
@@ -101,7 +99,7 @@ impl Search {
         let (restricted_by, places) = places(&variable);
         let drivers = places.iter().flat_map(|place| manifests(place));
         Self {
-            has_loader: has_loader(),
+            has_loader: libraries::is_installed(LOADER),
             has_device: has_device(Path::new("/dev")),
             drivers: drivers.filter_map(|file| Driver::read(&file)).collect(),
             restricted_by,
@@ -156,32 +154,6 @@ fn parse_manifest(json: &str) -> Option<String> {
     let manifest: serde_json::Value = serde_json::from_str(json).ok()?;
     let library = manifest.get("ICD")?.get("library_path")?.as_str()?;
     (!library.is_empty()).then(|| library.to_owned())
-}
-
-fn has_loader() -> bool {
-    // /sbin is not on an ordinary Debian user's PATH.
-    let listed = ["ldconfig", "/sbin/ldconfig"]
-        .iter()
-        .any(|program| process::output(Command::new(program).arg("-p")).is_ok_and(|list| lists_loader(&list)));
-    listed || {
-        let architecture = std::env::consts::ARCH;
-        let folders = [
-            "/usr/lib".to_owned(),
-            "/usr/lib64".to_owned(),
-            "/usr/local/lib".to_owned(),
-            format!("/usr/lib/{architecture}-linux-gnu"),
-        ];
-        let linked = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
-        folders
-            .into_iter()
-            .map(PathBuf::from)
-            .chain(std::env::split_paths(&linked))
-            .any(|folder| folder.join(LOADER).exists())
-    }
-}
-
-fn lists_loader(ldconfig: &str) -> bool {
-    ldconfig.lines().any(|line| line.split_whitespace().next() == Some(LOADER))
 }
 
 /// Whether a graphics device node exists: DRM render nodes, NVIDIA's own, or WSL's.
@@ -268,13 +240,6 @@ mod tests {
         assert_eq!(manifests(folder.path()), [file("a.json"), file("b.json")]);
         assert_eq!(manifests(&file("a.json")), [file("a.json")]);
         assert!(manifests(&file("absent")).is_empty());
-    }
-
-    #[test]
-    fn the_loader_is_found_in_the_list_of_ldconfig() {
-        let list = "2 libs found\n\tlibvulkan.so.1 (libc6,x86-64) => /lib/libvulkan.so.1\n";
-        assert!(lists_loader(list));
-        assert!(!lists_loader("\tlibvulkan_lvp.so (libc6) => /lib/libvulkan_lvp.so\n"));
     }
 
     #[test]
