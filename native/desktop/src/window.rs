@@ -7,9 +7,10 @@ use directories::UserDirs;
 use eframe::egui::{self, Context, Ui, ViewportBuilder};
 use eframe::{App, NativeOptions};
 use inkling_app::{InklingApp, Services};
-use inkling_platform::{PickedFile, Storage};
+use inkling_platform::{Pending, PickedFile, Storage};
 use inkling_session::config::RunConfig;
 use inkling_session::session::Target;
+use inkling_session::teach::LearnerFile;
 
 use crate::args::{Arguments, Size};
 use crate::failure::{self, Failure};
@@ -95,7 +96,9 @@ fn services(is_for_picture: bool) -> Result<Services, Failure> {
     } else {
         Storage::of_user().map_err(|error| Failure::Window(error.to_string()))?
     };
-    let services = Services::new(storage).with_file_system(runs_folder());
+    let services = Services::new(storage)
+        .with_file_system(runs_folder())
+        .with_learner(Pending::ready(LearnerFile::shipped()));
     #[cfg(feature = "webcam")]
     let services = services.with_webcam(crate::webcam::NativeWebcam::default());
     Ok(services)
