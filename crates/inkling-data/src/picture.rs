@@ -48,7 +48,7 @@ impl Picture {
     pub fn thumbnail(&self, most: u32) -> (u32, u32, Vec<u8>) {
         let (width, height) = (self.0.width(), self.0.height());
         let small = if width.max(height) > most { self.0.thumbnail(most.max(1), most.max(1)) } else { self.0.clone() };
-        let rgba = DynamicImage::from(flatten(small)).into_rgba8();
+        let rgba = flatten(small).into_rgba8();
         (rgba.width(), rgba.height(), rgba.into_raw())
     }
 

@@ -96,9 +96,8 @@ fn services(is_for_picture: bool) -> Result<Services, Failure> {
     } else {
         Storage::of_user().map_err(|error| Failure::Window(error.to_string()))?
     };
-    let services = Services::new(storage)
-        .with_file_system(runs_folder())
-        .with_learner(Pending::ready(LearnerFile::shipped()));
+    let services =
+        Services::new(storage).with_file_system(runs_folder()).with_learner(Pending::ready(LearnerFile::shipped()));
     #[cfg(feature = "webcam")]
     let services = services.with_webcam(crate::webcam::NativeWebcam::default());
     Ok(services)

@@ -24,6 +24,7 @@ pub fn cases() -> Vec<Case> {
         "teaching/coupled_images_have_no_embeddings" => coupled_images_have_no_embeddings,
         "teaching/held_out_images_are_recognised" => held_out_images_are_recognised,
         "teaching/bad_images_harm_nothing" => bad_images_harm_nothing,
+        "teaching/questions_without_end_let_images_in" => questions_without_end,
     ]
 }
 
@@ -188,6 +189,34 @@ async fn held_out_images_are_recognised(_: &Gpu) -> Result<(), String> {
         return Err(format!("{right} of {all} by leave-one-out: {confusion:?}"));
     }
     moves_need_no_embedding(&mut session, &mut classroom, &classes).await
+}
+
+/// As many answers as a few passes of images can bring, each with those to older questions.
+const ANSWERS: u32 = 60;
+
+/// As a camera does on a slow adapter: a question is always waiting.
+async fn questions_without_end(_: &Gpu) -> Result<(), String> {
+    let samples = sample_set().map_err(message)?;
+    let image = samples.try_out.first().map(|image| image.data.clone()).ok_or("no image to ask about")?;
+    let mut classroom = Classroom::default();
+    classroom.add_classes(samples.classes);
+    let mut session = Session::start()?;
+    let ask = |session: &Session, ticket| {
+        session.handle.send(TeachCommand::Classify { ticket, subject: Subject::Image(image.clone()) });
+    };
+    (0..3).for_each(|ticket| ask(&session, ticket));
+    session.teach(&classroom);
+    for _ in 0..ANSWERS {
+        let answered = session.until(|session, event| match event {
+            TeachEvent::Prediction(prediction) => Some(Some(prediction.ticket)),
+            _ => (session.done == (30, 30)).then_some(None),
+        });
+        match answered.await? {
+            Some(ticket) => ask(&session, ticket),
+            None => return Ok(()),
+        }
+    }
+    Err(format!("{ANSWERS} answers, and {:?} images learned", session.done))
 }
 
 /// Moves an image into another class, deletes a class and undoes both: everything is known at once.

@@ -47,6 +47,9 @@ pub(super) struct Actor {
     /// Questions not looked at yet, the newest last.
     waiting: Vec<(Ticket, Subject)>,
     questions: BTreeMap<Ticket, Question>,
+    /// Whether the images of the classes come before the next question: they take turns, so that a
+    /// camera on a slow adapter cannot keep them waiting for ever.
+    images_first: bool,
     /// Whether the answers are those of an earlier lesson.
     answers_stale: bool,
     confusion_watched: bool,
@@ -66,6 +69,7 @@ impl Actor {
             decoded: Vec::new(),
             waiting: Vec::new(),
             questions: BTreeMap::new(),
+            images_first: false,
             answers_stale: false,
             confusion_watched: false,
             confusion_stale: false,
@@ -180,13 +184,17 @@ impl Actor {
         if self.teacher.as_ref().is_none_or(|teacher| teacher.embedder.is_none()) {
             return false;
         }
-        if let Some((ticket, subject)) = self.waiting.pop() {
+        let has_images = !self.unknown.is_empty() || !self.decoded.is_empty();
+        let images_first = self.images_first && has_images;
+        if !images_first && let Some((ticket, subject)) = self.waiting.pop() {
             self.ask(ticket, subject).await;
+            self.images_first = true;
         } else if std::mem::take(&mut self.answers_stale) {
             let tickets: Vec<Ticket> = self.questions.keys().copied().collect();
             self.answer(&tickets).await;
         } else if self.decoded.len() == PASS as usize || (self.unknown.is_empty() && !self.decoded.is_empty()) {
             self.embed_decoded().await;
+            self.images_first = false;
         } else if let Some(image) = self.unknown.pop_front() {
             self.decode(&image);
         } else if self.confusion_watched && std::mem::take(&mut self.confusion_stale) {

@@ -93,7 +93,7 @@ fn edit(classroom: &mut Classroom, kind: u8, at: usize, of: usize) {
     match (kind, class) {
         (0, _) => drop(classroom.add_class(format!("class {at}"))),
         (1, Some(class)) => drop(classroom.add_images(class, (0..of as u8 % 4).map(image))),
-        (2, Some(class)) => drop(classroom.record(class, image(of as u8), of % 3 == 0)),
+        (2, Some(class)) => drop(classroom.record(class, image(of as u8), of.is_multiple_of(3))),
         (3, Some(class)) => drop(classroom.delete_class(class)),
         (4, Some(class)) => drop(classroom.rename_class(class, format!("name {of}"))),
         (5, Some(class)) => drop(classroom.move_class(class, of)),
