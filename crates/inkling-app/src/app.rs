@@ -145,6 +145,8 @@ impl InklingApp {
     fn dress(&mut self, ctx: &Context) {
         if !self.is_dressed {
             theme::install(ctx);
+            // Fonts count from the next pass on, and this one has none.
+            ctx.request_discard("the fonts are new");
             self.is_dressed = true;
         }
         ctx.set_theme(egui::ThemePreference::from(self.shared.settings.theme));

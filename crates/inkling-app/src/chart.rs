@@ -5,7 +5,7 @@ use egui::{Color32, RichText, Role, Sense, Ui, Vec2b, WidgetInfo};
 use egui_plot::{AxisHints, FilledArea, GridInput, GridMark, HoverPosition, Legend, Line, PlotPoints, Points};
 use inkling_session::plot::{Corner, Plot, Scale, Series};
 
-use crate::theme::Palette;
+use crate::theme::{Palette, in_font};
 
 /// Draws `plot` with its title above, `height` points high. The state of the view (zoom) is kept
 /// under the title, so two plots of one panel need two titles.
@@ -13,7 +13,7 @@ pub(crate) fn show(ui: &mut Ui, plot: &Plot, height: f32) {
     let palette = Palette::of(ui);
     ui.horizontal_wrapped(|ui| {
         ui.label(RichText::new(&plot.title));
-        ui.label(RichText::new(&plot.y_label).small().weak());
+        ui.label(RichText::new(in_font(&plot.y_label)).small().weak());
     });
     let has_points = plot.series.iter().any(|series| series.points.iter().any(|p| is_drawable(plot, *p)));
     let response = view(plot, height, &palette)
@@ -198,7 +198,7 @@ fn hover(plot: &Plot, position: &HoverPosition<'_>) -> Option<String> {
     let HoverPosition::NearDataPoint { plot_name, position, .. } = position else { return None };
     let (x, y) = (value(position.x, plot.x_scale), value(position.y, plot.y_scale));
     let name = if plot_name.is_empty() { String::new() } else { format!("{plot_name}\n") };
-    Some(format!("{name}{} {}\n{} {}", plot.x_label, short(x), short(y), plot.y_label))
+    Some(format!("{name}{} {}\n{} {}", plot.x_label, short(x), short(y), in_font(&plot.y_label)))
 }
 
 /// A number with at most four digits that say something, and no exponent unless it needs one.
@@ -224,7 +224,7 @@ fn description(plot: &Plot) -> String {
     });
     let ends: Vec<String> = ends.collect();
     let ends = if ends.is_empty() { "no values yet".to_owned() } else { ends.join(", ") };
-    format!("{} in {}: {ends}", plot.title, plot.y_label)
+    format!("{} in {}: {ends}", plot.title, in_font(&plot.y_label))
 }
 
 #[cfg(test)]

@@ -2,9 +2,13 @@
 //! Panels take colours from [`Palette::of`] and distances from [`space`], never their own.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use egui::style::{HandleShape, Selection, WidgetVisuals, Widgets};
-use egui::{Color32, CornerRadius, FontFamily, FontId, Margin, Shadow, Stroke, Style, TextStyle, Theme, Ui, Visuals};
+use egui::{
+    Color32, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Margin, Shadow, Stroke, Style, TextStyle,
+    Theme, Ui, Visuals,
+};
 
 /// Distances in points.
 pub mod space {
@@ -133,16 +137,27 @@ impl Palette {
 
 /// Gives `ctx` the look of Inkling in both themes.
 pub fn install(ctx: &egui::Context) {
-    let mut fonts = egui::FontDefinitions::default();
-    // The font of code has the signs of mathematics that the other one lacks.
-    let code = fonts.families.get(&FontFamily::Monospace).and_then(|fonts| fonts.first()).cloned();
-    if let Some(proportional) = fonts.families.get_mut(&FontFamily::Proportional) {
-        proportional.extend(code);
-    }
-    ctx.set_fonts(fonts);
+    ctx.set_fonts(fonts());
     for theme in [Theme::Light, Theme::Dark] {
         ctx.set_style_of(theme, style(theme));
     }
+}
+
+/// One font for everything.
+fn fonts() -> FontDefinitions {
+    const NAME: &str = "Ubuntu-Light";
+    let mut fonts = FontDefinitions::empty();
+    let font = FontData::from_static(epaint_default_fonts::UBUNTU_LIGHT);
+    fonts.font_data.insert(NAME.to_owned(), Arc::new(font));
+    for family in [FontFamily::Proportional, FontFamily::Monospace] {
+        fonts.families.insert(family, vec![NAME.to_owned()]);
+    }
+    fonts
+}
+
+/// The text with signs of mathematics that the font lacks written in those that it has.
+pub fn in_font(text: &str) -> String {
+    text.replace('‖', "||").replace('∇', "grad ")
 }
 
 fn style(theme: Theme) -> Style {

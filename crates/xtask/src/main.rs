@@ -49,6 +49,6 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::WebBench => web::bench(&Workspace::find()?),
         Command::Serve { fast, port } => web::serve(&Workspace::find()?, fast, port),
         Command::Pack { folder, fast } => web::pack::run(&Workspace::find()?, &folder, fast),
-        Command::Bindgen { module, folder } => browser::bindgen::generate(&module, &folder),
+        Command::Bindgen { module, folder } => browser::bindgen::generate(&module, &folder, true),
     }
 }

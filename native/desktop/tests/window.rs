@@ -73,7 +73,8 @@ fn without_an_adapter_the_message_says_so() {
     let display = Display::open();
     let home = tempfile::tempdir().unwrap();
     let mut command = program(home.path());
-    // No driver at all, in the words of old and of new Vulkan loaders.
+    // No driver at all, in the words of old and of new Vulkan loaders; and no way around them.
+    command.env("WGPU_BACKEND", "vulkan");
     command.env("VK_DRIVER_FILES", "/nowhere.json").env("VK_ICD_FILENAMES", "/nowhere.json");
     let output = command.env("DISPLAY", display.name()).output().unwrap();
     let said = stderr(&output);

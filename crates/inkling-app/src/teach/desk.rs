@@ -72,7 +72,10 @@ pub(crate) struct Desk {
     pub name: String,
     teacher: Option<Box<dyn Teacher>>,
     pub stage: Stage,
+    /// The revision that the session was told of.
     taught_revision: Option<u64>,
+    /// The revision of `lesson`.
+    lesson_revision: Option<u64>,
     lesson: Arc<Lesson>,
     pub thumbnails: Thumbnails<ImageId>,
     /// Images of the present lesson that are embedded or rejected, and all.
@@ -107,6 +110,7 @@ impl Default for Desk {
             teacher: None,
             stage: Stage::default(),
             taught_revision: None,
+            lesson_revision: None,
             lesson: Arc::default(),
             thumbnails: Thumbnails::new(BUDGET_BYTES),
             embedded: (0, 0),
@@ -172,16 +176,17 @@ impl Desk {
     /// Tells the session of the classes, where they changed.
     pub fn teach(&mut self) -> bool {
         let revision = self.room.revision();
-        if self.taught_revision == Some(revision) {
-            return false;
+        let changed = self.lesson_revision != Some(revision);
+        if changed {
+            self.lesson_revision = Some(revision);
+            self.lesson = Arc::new(self.room.lesson());
+            self.forget_the_absent();
         }
-        self.lesson = Arc::new(self.room.lesson());
-        self.forget_the_absent();
-        if self.teacher.is_some() {
+        if self.teacher.is_some() && self.taught_revision != Some(revision) {
             self.taught_revision = Some(revision);
             self.send(TeachCommand::Learn(Arc::clone(&self.lesson)));
         }
-        true
+        changed
     }
 
     fn hear(&mut self, event: TeachEvent) {

@@ -186,7 +186,8 @@ impl TeachPanel {
     /// How long the panel can wait until it looks again.
     fn patience(&self, shared: &Shared) -> Option<Duration> {
         let desk = &self.desk;
-        let learns = desk.embedded.0 < desk.embedded.1 || desk.stage == Stage::Starting || desk.look.is_loading();
+        let starts_or_embeds = desk.stage == Stage::Starting || desk.embedded.0 < desk.embedded.1;
+        let learns = (desk.is_connected() && starts_or_embeds) || desk.look.is_loading();
         let camera = shared.services.webcam.as_ref().map(|camera| camera.state());
         let films = matches!(camera, Some(CameraState::Starting | CameraState::On));
         let reads = self.intake.is_busy()

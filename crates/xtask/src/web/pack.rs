@@ -27,7 +27,7 @@ pub fn run(workspace: &Workspace, folder: &Path, fast: bool) -> Result<()> {
         std::fs::remove_dir_all(&dist).with_context(|| format!("cannot empty {}", dist.display()))?;
     }
     for module in MODULES {
-        crate::browser::bindgen::generate(&folder.join(module.file), &dist.join(module.folder))?;
+        crate::browser::bindgen::generate(&folder.join(module.file), &dist.join(module.folder), false)?;
     }
     copy(&web.join("site"), &dist)?;
     copy(&web.join("package"), &dist.join("package"))?;
@@ -45,7 +45,7 @@ pub fn run(workspace: &Workspace, folder: &Path, fast: bool) -> Result<()> {
 /// Always; it names the feature that is missing.
 #[cfg(not(feature = "bindgen"))]
 pub fn run(_workspace: &Workspace, folder: &Path, _fast: bool) -> Result<()> {
-    crate::browser::bindgen::generate(folder, Path::new("web/dist"))
+    crate::browser::bindgen::generate(folder, Path::new("web/dist"), false)
 }
 
 /// Copies a file, or what lies below a folder, to `to`.
