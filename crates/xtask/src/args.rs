@@ -67,9 +67,10 @@ pub enum Selection {
 }
 
 impl Selection {
-    /// Whether `part` (never `All`) belongs to this selection.
+    /// Whether `part` (never `All`) belongs to this selection. The page is asked for by name, until
+    /// its code keeps its size.
     pub fn includes(self, part: Self) -> bool {
-        self == Self::All || self == part
+        self == part || (self == Self::All && part != Self::Page)
     }
 
     fn parse(name: &str) -> Result<Self, String> {
