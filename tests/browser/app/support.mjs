@@ -142,7 +142,8 @@ export class Visit {
 
   /** The service worker has kept every file. */
   async keptOffline() {
-    const isActive = async () => (await navigator.serviceWorker.getRegistration())?.active?.state === "activated";
+    // One that does not control the page yet may let its next reload pass by.
+    const isActive = () => navigator.serviceWorker.controller?.state === "activated";
     await this.page.waitForFunction(isActive, null, { timeout: 30_000 });
   }
 
