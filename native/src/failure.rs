@@ -56,6 +56,7 @@ impl From<RunError> for Failure {
         match error {
             RunError::Io { .. } | RunError::InUse(_) | RunError::Corrupt { .. } => Self::failed(error),
             RunError::Occupied(_)
+            | RunError::Full(_)
             | RunError::NoFolder(_)
             | RunError::NotARun(_)
             | RunError::OtherConfiguration(_)

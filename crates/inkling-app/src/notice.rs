@@ -3,7 +3,7 @@
 use egui::{Align, Layout, Ui};
 
 use crate::theme::{Palette, space};
-use crate::widgets::close_button;
+use crate::widgets::{capitalized, close_button};
 
 /// How much a notice matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,11 +94,6 @@ impl Notice {
             }
         }
     }
-}
-
-fn capitalized(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 #[cfg(test)]

@@ -9,6 +9,12 @@ pub fn is_narrow(ui: &Ui) -> bool {
     ui.ctx().content_rect().width() < NARROW
 }
 
+/// The text with a capital first letter.
+pub fn capitalized(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// The button of the one thing that a panel wants done next.
 pub fn primary_button(ui: &mut Ui, text: &str, enabled: bool) -> Response {
     let palette = Palette::of(ui);

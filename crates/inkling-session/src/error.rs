@@ -27,6 +27,9 @@ pub enum RunError {
         .0.display(), .0.display()
     )]
     Occupied(PathBuf),
+    /// Every number is taken where runs are numbered.
+    #[error("{} is full of runs; give --out", .0.display())]
+    Full(PathBuf),
     /// There is no run to open.
     #[error("{} holds no run (no config.toml); give the folder that `inkling train` printed", .0.display())]
     NotARun(PathBuf),

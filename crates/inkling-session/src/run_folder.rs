@@ -117,6 +117,17 @@ impl RunFolder {
         Self::begin(Store::memory(), config, unix_seconds, None)
     }
 
+    /// The first of `name-001`, `name-002`, … in `home` that does not exist.
+    ///
+    /// # Errors
+    /// [`RunError::Full`] when there is none.
+    pub fn numbered(home: &Path, name: &str) -> Result<PathBuf, RunError> {
+        (1..100_000)
+            .map(|number| home.join(format!("{name}-{number:03}")))
+            .find(|path| !path.exists())
+            .ok_or_else(|| RunError::Full(home.to_owned()))
+    }
+
     /// Says whether a run can begin in `path`, without touching it.
     ///
     /// # Errors

@@ -19,19 +19,13 @@ pub fn read(file: &Path, out: Option<PathBuf>, home: &Path) -> Result<(RunConfig
     let config = layers.run_config().map_err(|error| usage(&error))?;
     let folder = match out {
         Some(folder) => folder,
-        None => free_folder(home, file)?,
+        None => {
+            let name = file.file_stem().unwrap_or_default().to_string_lossy();
+            RunFolder::numbered(home, &name).map_err(|error| usage(&error))?
+        }
     };
     RunFolder::check_free(&folder).map_err(|error| usage(&error))?;
     Ok((config, Target::New(folder)))
-}
-
-/// The first number behind the file's name that has no folder.
-fn free_folder(home: &Path, file: &Path) -> Result<PathBuf, Failure> {
-    let name = file.file_stem().unwrap_or_default().to_string_lossy();
-    (1..100_000)
-        .map(|number| home.join(format!("{name}-{number:03}")))
-        .find(|path| !path.exists())
-        .ok_or_else(|| Failure::Usage(format!("{} is full of runs; give --out", home.display())))
 }
 
 #[cfg(test)]

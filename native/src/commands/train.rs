@@ -1,6 +1,6 @@
 //! `inkling train`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use inkling_session::config::{EstimatorKind, RunConfig};
 use inkling_session::events::Event;
@@ -33,7 +33,7 @@ pub fn run(args: &TrainArgs, adapter: Option<String>, output: Output) -> Result<
     let target = match (&args.resume, &args.out) {
         (Some(run), _) => Target::Resume(run.clone()),
         (None, Some(out)) => Target::New(out.clone()),
-        (None, None) => Target::New(free_folder(Path::new("runs"), &run_name(&args.config))?),
+        (None, None) => Target::New(RunFolder::numbered(Path::new("runs"), &run_name(&args.config))?),
     };
     if let Target::New(path) = &target {
         RunFolder::check_free(path)?;
@@ -105,14 +105,6 @@ fn run_name(args: &ConfigArgs) -> String {
     args.preset.clone().or(stem).unwrap_or_else(|| "run".to_owned())
 }
 
-/// The first numbered folder that does not exist.
-fn free_folder(home: &Path, name: &str) -> Result<PathBuf, Failure> {
-    (1..100_000)
-        .map(|number| home.join(format!("{name}-{number:03}")))
-        .find(|path| !path.exists())
-        .ok_or_else(|| Failure::Usage(format!("{} is full of runs; give --out", home.display())))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,7 +113,7 @@ mod tests {
     fn runs_are_numbered_after_their_preset_or_file() {
         let home = tempfile::tempdir().unwrap();
         std::fs::create_dir(home.path().join("a-001")).unwrap();
-        assert_eq!(free_folder(home.path(), "a").unwrap(), home.path().join("a-002"));
+        assert_eq!(RunFolder::numbered(home.path(), "a").unwrap(), home.path().join("a-002"));
         let args = ConfigArgs { config: Some("x/my run.toml".into()), ..ConfigArgs::default() };
         assert_eq!(run_name(&args), "my run");
     }

@@ -10,7 +10,7 @@ use super::data::DataChoice;
 use super::plan::PlanCache;
 use crate::notice::Notice;
 use crate::theme::space;
-use crate::widgets::{card, field, slider};
+use crate::widgets::{capitalized, card, field, slider};
 
 /// The name of the configuration that belongs to no preset.
 const OWN: &str = "own configuration";
@@ -359,11 +359,6 @@ fn estimator_hint(kind: EstimatorKind) -> &'static str {
 fn size_slider(ui: &mut Ui, label: (&str, &str), value: &mut u32, most: u32) {
     *value = (*value).clamp(1, most);
     slider(ui, label, value, 1..=most);
-}
-
-fn capitalized(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 #[cfg(test)]

@@ -87,6 +87,7 @@ impl SessionError {
                 | Self::Ended { usage: true, .. }
                 | Self::Run(
                     RunError::Occupied(_)
+                        | RunError::Full(_)
                         | RunError::NoFolder(_)
                         | RunError::NotARun(_)
                         | RunError::OtherConfiguration(_)
