@@ -11,13 +11,16 @@ Usage: cargo xtask <command>
   demo                  build Inkling, meta-train on the built-in data set, and evaluate
                         before and after
   desktop [ARGUMENTS]   build the window and open it; `desktop --help` lists its arguments
-  test                  everything that CI checks: format, lints, native tests, browser tests
+  test                  everything that CI checks: format, lints, native tests, browser tests,
+                        tests of the browser's app
   test --only STAGE     one part of it: lint, native, browser (kernels and learners) or page
                         (the browser's app)
   web                   build the browser's app into web/dist and print its size; fails when
                         its code exceeds 1.8 MB, compressed as browsers fetch it
   web-bench             build it and measure it in Chromium: first frame, frames per second and
                         the answer to a click, at rest and while it meta-trains
+  web-train             build it and the command line, and meta-train in both on the same
+                        software adapter: accuracy, time and episodes per second
   serve [--port PORT]   build it and serve it on localhost (port 8080)
 
 `web --fast` and `serve --fast` build sooner, and larger: for work on the app itself.
@@ -40,6 +43,7 @@ pub enum Command {
         fast: bool,
     },
     WebBench,
+    WebTrain,
     Serve {
         fast: bool,
         port: u16,
@@ -67,10 +71,9 @@ pub enum Selection {
 }
 
 impl Selection {
-    /// Whether `part` (never `All`) belongs to this selection. The page is asked for by name, until
-    /// its code keeps its size.
+    /// Whether `part` (never `All`) belongs to this selection.
     pub fn includes(self, part: Self) -> bool {
-        self == part || (self == Self::All && part != Self::Page)
+        self == part || self == Self::All
     }
 
     fn parse(name: &str) -> Result<Self, String> {
@@ -107,6 +110,7 @@ pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Command, String>
             None => return Ok(Command::Help),
         },
         "web-bench" => Command::WebBench,
+        "web-train" => Command::WebTrain,
         "serve" => match parse_web(&mut arguments, true)? {
             Some((fast, port)) => Command::Serve { fast, port },
             None => return Ok(Command::Help),
@@ -181,6 +185,8 @@ mod tests {
         assert_eq!(parse_line("test"), Ok(Command::Test(Selection::All)));
         assert_eq!(parse_line("web"), Ok(Command::Web { fast: false }));
         assert_eq!(parse_line("web-bench"), Ok(Command::WebBench));
+        assert_eq!(parse_line("web-bench"), Ok(Command::WebBench));
+        assert_eq!(parse_line("web-train"), Ok(Command::WebTrain));
         assert_eq!(parse_line("serve"), Ok(Command::Serve { fast: false, port: PORT }));
         assert_eq!(parse_line("serve --port 90 --fast"), Ok(Command::Serve { fast: true, port: 90 }));
         for line in ["help", "--help", "demo --help", "test -h", "web --help"] {

@@ -47,6 +47,7 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Test(selection) => test::run(&Workspace::find()?, selection),
         Command::Web { fast } => web::build(&Workspace::find()?, fast).map(drop),
         Command::WebBench => web::bench(&Workspace::find()?),
+        Command::WebTrain => web::compare_training(&Workspace::find()?),
         Command::Serve { fast, port } => web::serve(&Workspace::find()?, fast, port),
         Command::Pack { folder, fast } => web::pack::run(&Workspace::find()?, &folder, fast),
         Command::Bindgen { module, folder } => browser::bindgen::generate(&module, &folder, true),

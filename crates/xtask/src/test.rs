@@ -188,6 +188,6 @@ mod tests {
         let page = needs(Selection::Page);
         assert!(page.node && page.browser && page.wasm && !page.driver && !page.lints);
         let all = needs(Selection::All);
-        assert!(all.driver && all.wasm && all.lints && all.browser && !all.node);
+        assert!(all.driver && all.wasm && all.lints && all.browser && all.node);
     }
 }

@@ -4,24 +4,17 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { ADDRESS, launch, visiting } from "./support.mjs";
 
-const FIRST_FRAME_MILLIS = 1500;
-
 describe("the app", () => {
   let browser;
   before(async () => (browser = await launch()));
   after(() => browser?.close());
 
-  test("draws its first frame soon", async () => {
-    const times = [];
-    for (let attempt = 0; attempt < 3; attempt += 1) {
-      await visiting(browser, {}, async (visit) => {
-        await visit.openApp();
-        times.push(await visit.page.evaluate(() => performance.getEntriesByName("first-frame")[0].startTime));
-        assert.equal((await visit.state()).tab, "teach");
-      });
-    }
-    console.log(`first frame after ${times.map(Math.round).join(", ")} ms`);
-    assert.ok(Math.min(...times) <= FIRST_FRAME_MILLIS, `${times} ms`);
+  // How soon is for `cargo xtask web-bench` to say.
+  test("draws its first frame, with the tab Teach", async () => {
+    await visiting(browser, {}, async (visit) => {
+      await visit.openApp();
+      assert.equal((await visit.state()).tab, "teach");
+    });
   });
 
   test("fills the window, and shows something in it", async () => {

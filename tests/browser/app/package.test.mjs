@@ -6,16 +6,10 @@ import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
-import { ADDRESS, launch, visiting } from "./support.mjs";
+import { ADDRESS, launch, openBlank, visiting } from "./support.mjs";
 
 const EXAMPLE = "package/example/";
 
-/** Opens a page of the same site that does nothing by itself. */
-async function openBlank(visit) {
-  const body = '<!doctype html><title>blank</title><link rel="icon" href="data:,">';
-  await visit.page.route(`${ADDRESS}blank`, (route) => route.fulfill({ contentType: "text/html", body }));
-  await visit.page.goto(`${ADDRESS}blank`);
-}
 const file = (address) => fileURLToPath(new URL(address, import.meta.url));
 const DECLARATIONS = file("../../../web/package/inkling.d.ts");
 /** What `inkling train --json` measured natively with these settings. */

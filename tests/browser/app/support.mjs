@@ -19,9 +19,10 @@ const WEBGPU = [
 // this machine's can be resolved.
 const ALWAYS = ["--no-sandbox", "--disable-quic", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"];
 
-function required(name) {
+/** What `cargo xtask` says in the environment. */
+export function required(name) {
   const value = process.env[name];
-  assert.ok(value, `${name} is not set; run these tests with \`cargo xtask test --only page\``);
+  assert.ok(value, `${name} is not set; run this with \`cargo xtask\``);
   return value;
 }
 
@@ -154,6 +155,13 @@ export class Visit {
     assert.deepEqual(foreign, [], "requests to other hosts");
     assert.deepEqual(this.complaints, [], "errors of the page");
   }
+}
+
+/** Opens a page of the same site that does nothing by itself. */
+export async function openBlank(visit) {
+  const body = '<!doctype html><title>blank</title><link rel="icon" href="data:,">';
+  await visit.page.route(`${ADDRESS}blank`, (route) => route.fulfill({ contentType: "text/html", body }));
+  await visit.page.goto(`${ADDRESS}blank`);
 }
 
 /** Runs `test` with a visit that is closed, and judged, afterwards. */

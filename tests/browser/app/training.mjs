@@ -2,7 +2,7 @@
 
 /** Starts the run that the tab proposes, generated characters, and waits for its first steps. */
 export async function startTraining(visit, steps = 1) {
-  await visit.click("Meta-train");
+  await visit.click("Meta-train", { role: "Tab" });
   await visit.click("Start", { seconds: 30 });
   return visit.until(`${steps} steps are done`, ({ train }) => train.run?.step >= steps, 300);
 }

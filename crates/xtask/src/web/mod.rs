@@ -86,6 +86,17 @@ pub fn bench(workspace: &Workspace) -> Result<()> {
     page::measure(workspace, &dist, &page::Programs::of(&machine)?)
 }
 
+/// Meta-trains in a page and natively on the same software adapter, and prints how they compare.
+///
+/// # Errors
+/// When a build or a run fails, or the page learns less or slower than it has to.
+pub fn compare_training(workspace: &Workspace) -> Result<()> {
+    let machine = setup::run(workspace, Needs { browser: true, node: true, driver: true, ..Needs::default() })?;
+    let dist = build(workspace, false)?;
+    process::run(workspace.cargo().args(["build", "--release", "--package", "inkling"]))?;
+    page::compare_training(workspace, &dist, &page::Programs::of(&machine)?)
+}
+
 /// Serves `dist` as a careful host would.
 ///
 /// # Errors

@@ -48,11 +48,39 @@ pub fn run(workspace: &Workspace, dist: &Path, programs: &Programs) -> Result<Ou
 /// # Errors
 /// When the page does not run, or misses what it has to reach.
 pub fn measure(workspace: &Workspace, dist: &Path, programs: &Programs) -> Result<()> {
-    let status = command(workspace, dist, programs)?.arg("app/measure.mjs").status().context("cannot start node")?;
+    succeed(command(workspace, dist, programs)?.arg("app/measure.mjs"))
+}
+
+/// Prints how meta-training in a page compares with the native program, which is built already, on
+/// the browser's own software adapter.
+///
+/// # Errors
+/// When the browser brings no such adapter, a run fails, or misses what it has to reach.
+pub fn compare_training(workspace: &Workspace, dist: &Path, programs: &Programs) -> Result<()> {
+    let native = workspace.target().join("release").join(format!("inkling{}", std::env::consts::EXE_SUFFIX));
+    let driver = swiftshader(&programs.browser)?;
+    let mut node = command(workspace, dist, programs)?;
+    succeed(node.env("INKLING", native).env("SWIFTSHADER", driver).arg("app/measure-training.mjs"))
+}
+
+fn succeed(node: &mut Command) -> Result<()> {
+    let status = node.status().context("cannot start node")?;
     if !status.success() {
         bail!("the measurements ended with {status}");
     }
     Ok(())
+}
+
+/// The description of the software adapter that lies beside a Chromium, for native loaders.
+///
+/// # Errors
+/// When there is none in the folders where browsers are installed.
+fn swiftshader(browser: &Path) -> Result<PathBuf> {
+    const NAME: &str = "vk_swiftshader_icd.json";
+    let folders = ["/usr/lib/chromium", "/usr/lib/chromium-browser", "/opt/google/chrome"].map(PathBuf::from);
+    let beside = browser.canonicalize().ok().and_then(|program| program.parent().map(Path::to_owned));
+    let found = beside.into_iter().chain(folders).map(|folder| folder.join(NAME)).find(|file| file.is_file());
+    found.with_context(|| format!("no {NAME} beside {}, nor where Debian puts it", browser.display()))
 }
 
 /// Node in the folder of the tests, with a server for `dist`.

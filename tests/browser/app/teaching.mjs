@@ -1,0 +1,59 @@
+// Steps that more than one script takes in the tab Teach.
+
+import assert from "node:assert/strict";
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { KINDS, pictureFile, writePictures } from "./pictures.mjs";
+import { Visit } from "./support.mjs";
+
+const PER_CLASS = 10;
+
+/** Each class of a project with the number of its images. */
+export const classesOf = (state) => state.teach.classes.map(({ name, images }) => `${name} ${images}`);
+
+/** A folder of ten pictures per kind, and one more of each that is not taught. */
+export class Pictures {
+  static async generate(browser) {
+    const visit = await Visit.start(browser);
+    const root = await writePictures(visit.page, PER_CLASS + 1);
+    await visit.close();
+    const pictures = new Pictures(root);
+    for (const kind of KINDS) {
+      const last = pictureFile(root, kind, PER_CLASS);
+      await writeFile(pictures.unseen(kind), await readFile(last));
+      await rm(last);
+    }
+    return pictures;
+  }
+
+  constructor(root) {
+    this.root = root;
+  }
+
+  file(name) {
+    return join(this.root, name);
+  }
+
+  unseen(kind) {
+    return this.file(`unseen-${kind}.png`);
+  }
+
+  async remove() {
+    await rm(this.root, { recursive: true, force: true });
+  }
+
+  /** Drops one folder per class into the middle of the window, and waits until they are learned. */
+  async dropClasses(visit) {
+    await visit.drop(KINDS.map((kind) => this.file(kind)), { x: 400, y: 500 });
+    const learned = ({ teach }) => teach.images === KINDS.length * PER_CLASS && teach.embedded === teach.images;
+    const state = await visit.until("three classes of ten pictures are learned", learned, 60);
+    assert.deepEqual(classesOf(state), KINDS.map((kind) => `${kind} ${PER_CLASS}`));
+  }
+
+  /** Drops the picture that was not taught into the live view, and waits for the right answer. */
+  async ask(visit, kind) {
+    const { x, y, width, height } = await visit.find("What is this?");
+    await visit.drop([this.unseen(kind)], { x: x + width / 2, y: y + height / 2 });
+    return visit.until(`the picture is recognised as ${kind}`, ({ teach }) => teach.prediction?.best === kind);
+  }
+}
