@@ -1,6 +1,8 @@
 // Decides whether this browser can run Inkling before anything large is loaded, starts the
 // WebAssembly module, and shows its end should it come to one.
 
+import { simplifyPainter } from "./painter.js";
+
 const element = (id) => document.getElementById(id);
 
 /** Shows one of the page's parts and hides the others. */
@@ -79,6 +81,7 @@ async function boot() {
   }
   const { default: init, start } = await import("./inkling_app.js");
   await init();
+  simplifyPainter();
   // The canvas has to be laid out before it has a size to draw at.
   element("app").hidden = false;
   const app = await start(element("app"), {

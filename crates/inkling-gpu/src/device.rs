@@ -19,7 +19,7 @@ pub struct GpuOptions {
 /// What is known of an adapter before it is opened.
 #[derive(Clone, Debug)]
 pub struct AdapterSummary {
-    /// The name that the driver gives.
+    /// The name that the driver gives; browsers give none.
     pub name: String,
     /// Vulkan, Metal, Dx12 or BrowserWebGpu.
     pub backend: String,
@@ -43,6 +43,11 @@ pub struct AdapterSummary {
     pub timestamps: bool,
 }
 
+/// Browsers keep the name to themselves.
+fn name_of(info: wgpu::AdapterInfo) -> String {
+    if info.name.is_empty() { "an unnamed adapter".to_owned() } else { info.name }
+}
+
 impl AdapterSummary {
     fn of(adapter: &wgpu::Adapter) -> Self {
         let (info, limits) = (adapter.get_info(), adapter.limits());
@@ -51,7 +56,7 @@ impl AdapterSummary {
             backend: format!("{:?}", info.backend),
             kind: format!("{:?}", info.device_type),
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
-            name: info.name,
+            name: name_of(info),
             max_buffer_bytes: limits.max_buffer_size,
             max_binding_bytes: limits.max_storage_buffer_binding_size,
             max_storage_buffers: limits.max_storage_buffers_per_shader_stage,
@@ -145,7 +150,7 @@ impl Gpu {
     /// [`GpuError::NoAdapter`], [`GpuError::UnknownAdapter`] and [`GpuError::NoDevice`].
     pub async fn new(options: &GpuOptions) -> Result<Self, GpuError> {
         let adapters = adapters().await;
-        let names: Vec<String> = adapters.iter().map(|adapter| adapter.get_info().name).collect();
+        let names: Vec<String> = adapters.iter().map(|adapter| name_of(adapter.get_info())).collect();
         let wanted = options.adapter.as_deref().map(str::to_lowercase);
         let index = match &wanted {
             Some(wanted) => names.iter().position(|name| name.to_lowercase().contains(wanted)),

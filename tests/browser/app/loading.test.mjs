@@ -14,6 +14,9 @@ describe("the app", () => {
     await visiting(browser, {}, async (visit) => {
       await visit.openApp();
       assert.equal((await visit.state()).tab, "teach");
+      // A version of egui with another shader needs another look at web/site/painter.js.
+      const simplified = await visit.page.evaluate(() => performance.getEntriesByName("painter-simplified").length);
+      assert.equal(simplified, 1, "the painter's shader was not found");
     });
   });
 

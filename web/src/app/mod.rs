@@ -73,7 +73,9 @@ pub async fn start(canvas: HtmlCanvasElement, hooks: Hooks) -> Result<App, JsVal
         let (first_frame, signal) = channel();
         Ok(Box::new(Page::new(app(signal), arrivals, first_frame, context.egui_ctx.clone())))
     });
-    runner.start(canvas, WebOptions::default(), creator).await?;
+    // Nothing that is drawn has a gradient for dithering to smooth.
+    let options = WebOptions { dithering: false, ..WebOptions::default() };
+    runner.start(canvas, options, creator).await?;
     Ok(App { runner })
 }
 
