@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -213,10 +214,11 @@ pub(crate) fn steps(from: u64, to: u64) -> Vec<Event> {
         .collect()
 }
 
-/// An episode of three classes, two support images and three queries each; one query is wrong.
+/// An episode of three classes, two support images and three queries each; one image of each half is
+/// wrong.
 pub(crate) fn snapshot(step: u64) -> Event {
     let side = 16u32;
-    let image = |label: u32, number: u32, prediction: Option<u32>| {
+    let image = |label: u32, number: u32, prediction: u32| {
         let pixel = |x: u32, y: u32| {
             let (cx, cy) = (f64::from(x) - 8.0 + f64::from(number), f64::from(y) - 8.0);
             let is_ink = match label {
@@ -228,18 +230,16 @@ pub(crate) fn snapshot(step: u64) -> Event {
             [shade, shade, shade, 255]
         };
         let rgba = (0..side).flat_map(|y| (0..side).flat_map(move |x| pixel(x, y))).collect();
-        let probabilities = prediction
-            .map_or_else(Vec::new, |class| (0..3).map(|other| if other == class { 0.8 } else { 0.1 }).collect());
+        let probabilities = (0..3).map(|other| if other == prediction { 0.8 } else { 0.1 }).collect();
         let centre = [[4.0, 0.0], [-3.0, 3.0], [-2.0, -4.0]][label as usize];
         let spread = |axis: usize| centre[axis] + ((number * 7 + label * 3 + axis as u32 * 5) % 5) as f32 * 0.5;
         SnapshotImage { rgba, label, probabilities, embedding: vec![spread(0), spread(1), 0.3, 0.1] }
     };
-    let support = (0..3).flat_map(|label| (0..2).map(move |number| image(label, number, None))).collect();
-    let query = (0..3)
-        .flat_map(|label| {
-            (2..5).map(move |number| image(label, number, Some(if (label, number) == (1, 4) { 2 } else { label })))
-        })
-        .collect();
+    let is_wrong = |label, number| matches!((label, number), (1, 4) | (2, 0));
+    let seen = |label, number| image(label, number, if is_wrong(label, number) { 3 - label } else { label });
+    let half = |numbers: Range<u32>| (0..3).flat_map(move |label| numbers.clone().map(move |number| (label, number)));
+    let support = half(0..2).map(|(label, number)| seen(label, number)).collect();
+    let query = half(2..5).map(|(label, number)| seen(label, number)).collect();
     Event::Snapshot(EpisodeSnapshot {
         step,
         episode: 0,
@@ -250,5 +250,6 @@ pub(crate) fn snapshot(step: u64) -> Event {
         query,
         loss: 0.4,
         accuracy: 8.0 / 9.0,
+        support_accuracy: 5.0 / 6.0,
     })
 }

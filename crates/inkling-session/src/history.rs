@@ -46,6 +46,9 @@ pub struct HistoryRow {
     pub validation_accuracy: Option<f32>,
     /// Half the width of its 95 % confidence interval.
     pub validation_interval: Option<f32>,
+    /// Accuracy on the support of the episode that was shown after this step, `0..=1`. The run's
+    /// logs do not have it: whether episodes are shown must not change them.
+    pub support_accuracy: Option<f32>,
 }
 
 /// What can be drawn over the steps of a run.
@@ -53,7 +56,8 @@ pub struct HistoryRow {
 pub enum Curve {
     /// Query loss of training and validation.
     Loss,
-    /// Query accuracy of training and validation, with its confidence band.
+    /// Query accuracy of training and validation, with its confidence band, and the support
+    /// accuracy of the episodes that were shown.
     Accuracy,
     /// Bytes of GPU buffers in use.
     Memory,
@@ -134,14 +138,24 @@ impl History {
             }
             Event::Step(step) => self.step(step),
             Event::Validation { step, evaluation, .. } => {
-                if let Some(row) = self.rows.iter_mut().rev().find(|row| row.step == *step) {
+                if let Some(row) = self.row(*step) {
                     row.validation_loss = Some(evaluation.loss);
                     row.validation_accuracy = Some(evaluation.accuracy);
                     row.validation_interval = Some(evaluation.interval);
                 }
             }
+            Event::Snapshot(snapshot) => {
+                if let Some(row) = self.row(snapshot.step) {
+                    row.support_accuracy = Some(snapshot.support_accuracy);
+                }
+            }
             _ => {}
         }
+    }
+
+    /// The row of a step, which is one of the last.
+    fn row(&mut self, step: u64) -> Option<&mut HistoryRow> {
+        self.rows.iter_mut().rev().find(|row| row.step == step)
     }
 
     fn step(&mut self, step: &StepMetrics) {
@@ -196,7 +210,7 @@ impl History {
     pub fn plot(&self, curve: Curve) -> Plot {
         match curve {
             Curve::Loss => curves::loss(&self.points(|row| Some(row.loss)), &self.points(|row| row.validation_loss)),
-            Curve::Accuracy => curves::accuracy(&self.points(|row| Some(row.accuracy)), &self.validations()),
+            Curve::Accuracy => self.accuracy(),
             Curve::Memory => self.memory(),
             Curve::Speed => self.over_steps(("Speed", "episodes/s"), |row| Some(row.episodes_per_second)),
             Curve::Residual => Plot {
@@ -227,6 +241,22 @@ impl History {
 
     fn points(&self, value: impl Fn(&HistoryRow) -> Option<f32>) -> Vec<(f64, f64)> {
         self.rows.iter().filter_map(|row| Some((row.step as f64, value(row)?.into()))).collect()
+    }
+
+    fn accuracy(&self) -> Plot {
+        let mut plot = curves::accuracy(&self.points(|row| Some(row.accuracy)), &self.validations());
+        let support = self.points(|row| row.support_accuracy);
+        if !support.is_empty() {
+            plot.title = "Query and support accuracy".to_owned();
+            plot.series.push(Series {
+                name: Some("support accuracy".to_owned()),
+                points: support.into_iter().map(|(step, share)| (step, share * 100.0)).collect(),
+                color: 2,
+                markers: true,
+                ..Series::default()
+            });
+        }
+        plot
     }
 
     fn validations(&self) -> Vec<(f64, f64, f64)> {
@@ -287,6 +317,7 @@ fn from_log(row: &MetricsRow, time: Option<&&TimingRow>) -> HistoryRow {
         validation_loss: row.validation_loss,
         validation_accuracy: row.validation_accuracy,
         validation_interval: row.validation_interval,
+        support_accuracy: None,
     }
 }
 
@@ -294,6 +325,7 @@ fn from_log(row: &MetricsRow, time: Option<&&TimingRow>) -> HistoryRow {
 mod tests {
     use super::*;
     use crate::events::{Evaluation, SolveMetrics};
+    use crate::snapshot::EpisodeSnapshot;
 
     fn step(step: u64) -> Event {
         let residuals = vec![1.0, 0.1, 0.01 / step as f32];
@@ -326,6 +358,22 @@ mod tests {
         // Percent of f32 values: seven digits.
         assert!((validation.points[0].1 - 80.0).abs() < 1e-4 && (validation.band[0].0 - 78.0).abs() < 1e-4);
         assert_eq!(history.rows()[1].validation_loss, Some(0.7));
+    }
+
+    #[test]
+    fn support_accuracies_stand_beside_the_step_of_their_episode() {
+        let mut history = history(3);
+        assert_eq!(history.plot(Curve::Accuracy).title, "Query accuracy");
+        for (step, support_accuracy) in [(2, 0.75), (9, 1.0)] {
+            history.take(&Event::Snapshot(EpisodeSnapshot { step, support_accuracy, ..EpisodeSnapshot::default() }));
+        }
+        let plot = history.plot(Curve::Accuracy);
+        assert_eq!((plot.title.as_str(), plot.series.len()), ("Query and support accuracy", 3));
+        assert_eq!(plot.series.last().unwrap().points, [(2.0, 75.0)]);
+        let csv = history.csv().unwrap();
+        let mut lines = csv.lines();
+        assert!(lines.next().unwrap().ends_with(",support_accuracy"));
+        assert!(lines.nth(1).unwrap().ends_with(",0.75"), "{csv}");
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub struct EpisodeSnapshot {
     pub loss: f32,
     /// Share of right queries, `0..=1`.
     pub accuracy: f32,
+    /// Share of support images that the learner has right after it has learned from them, `0..=1`.
+    pub support_accuracy: f32,
 }
 
 /// One image of a snapshot.
@@ -34,14 +36,14 @@ pub struct SnapshotImage {
     pub rgba: Vec<u8>,
     /// Its label.
     pub label: u32,
-    /// The probability of each class; empty for support images.
+    /// The probability of each class; empty where nothing was predicted.
     pub probabilities: Vec<f32>,
     /// Where the backbone embeds it; empty for learners that have no embedding.
     pub embedding: Vec<f32>,
 }
 
 impl SnapshotImage {
-    /// The most probable class; none for support images.
+    /// The most probable class; none where nothing was predicted.
     pub fn prediction(&self) -> Option<u32> {
         let best = self.probabilities.iter().enumerate().max_by(|first, second| first.1.total_cmp(second.1));
         best.map(|(class, _)| class as u32)
@@ -51,6 +53,12 @@ impl SnapshotImage {
     pub fn is_error(&self) -> bool {
         self.prediction().is_some_and(|class| class != self.label)
     }
+}
+
+/// Share of images that are classified rightly, `0..=1`.
+pub(crate) fn accuracy(images: &[SnapshotImage]) -> f32 {
+    let right = images.iter().filter(|image| !image.is_error()).count();
+    right as f32 / images.len().max(1) as f32
 }
 
 /// Planar `[channels, height, width]` bytes as `[height, width, 4]`: grey images have one channel.

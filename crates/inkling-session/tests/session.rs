@@ -10,7 +10,7 @@ use inkling_session::config::EstimatorKind;
 use inkling_session::events::{Ending, Event};
 use inkling_session::run::plans;
 use inkling_session::run_folder::RunFolder;
-use inkling_session::session::{Command, LiveSetting, Target, adapters, open, start};
+use inkling_session::session::{Command, LiveSetting, RunRequest, Target, adapters, open, start};
 
 #[test]
 fn a_run_in_memory_has_the_files_of_one_on_disk() {
@@ -58,11 +58,13 @@ fn a_paused_run_follows_every_command_and_goes_on_as_if_nothing_had_been() {
         assert_eq!((image.rgba.len(), image.embedding.len()), (28 * 28 * 4, 4));
         assert!(image.embedding.iter().any(|value| *value != 0.0));
     }
-    for image in &snapshot.query {
+    for image in snapshot.support.iter().chain(&snapshot.query) {
         assert!((image.probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-5, "{:?}", image.probabilities);
     }
     // The head's own loss would say the same: the mean surprise at the right class.
     assert!(snapshot.loss > 0.0 && (0.0..=1.0).contains(&snapshot.accuracy));
+    let right = snapshot.support.iter().filter(|image| !image.is_error()).count();
+    assert_eq!(snapshot.support_accuracy, right as f32 / 6.0);
 
     run.send(Command::Checkpoint);
     assert_eq!(until(&run, |_| true), [Event::Checkpoint { path: None, step: 1 }]);
@@ -105,6 +107,31 @@ fn snapshots_show_what_the_validation_of_their_episodes_measured() {
         // Both are means of twelve numbers of order one, in f32 here and in f64 there.
         assert!((accuracy - validation.accuracy).abs() < 1e-5, "{head}: {accuracy} {}", validation.accuracy);
         assert!((loss - validation.loss).abs() < 1e-5, "{head}: {loss} {}", validation.loss);
+    }
+}
+
+#[test]
+fn every_support_image_is_predicted_however_few_queries_there_is_room_for() {
+    for learner in ["[head]\nkind = \"implicit\"", "[learner]\nkind = \"maml\"\n[gradient]\nestimator = \"chunked\""] {
+        // Room for three queries, and nine support images: three passes.
+        let sizes = "[task]\nshots = 3\nqueries = 1\n[evaluation]\nshots = 3\nqueries = 1\n";
+        let run = start(RunRequest::new(with(&format!("{sizes}{learner}")), Target::Memory));
+        run.send(Command::Set(LiveSetting::SnapshotEvery(3)));
+        let events = to_the_end(&run);
+        // Among the warnings would be one of a ledger that differs from the plan.
+        no_warnings(&events);
+        let shown = events.iter().filter_map(|event| match event {
+            Event::Snapshot(snapshot) => Some(snapshot),
+            _ => None,
+        });
+        let shown: Vec<_> = shown.collect();
+        assert_eq!(shown.len(), 2);
+        for snapshot in shown {
+            assert_eq!((snapshot.support.len(), snapshot.query.len()), (9, 3));
+            for image in &snapshot.support {
+                assert!((image.probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-5, "{:?}", image.probabilities);
+            }
+        }
     }
 }
 

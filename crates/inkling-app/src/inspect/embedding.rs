@@ -27,12 +27,8 @@ enum Role {
 }
 
 impl Role {
-    fn of(image: &SnapshotImage) -> Self {
-        match image.prediction() {
-            None => Self::Support,
-            Some(_) if image.is_error() => Self::Wrong,
-            Some(_) => Self::Right,
-        }
+    fn of_query(image: &SnapshotImage) -> Self {
+        if image.is_error() { Self::Wrong } else { Self::Right }
     }
 }
 
@@ -72,6 +68,12 @@ fn images(snapshot: &EpisodeSnapshot) -> impl Iterator<Item = &SnapshotImage> {
     snapshot.support.iter().chain(&snapshot.query)
 }
 
+/// The roles of the images, in their order.
+fn roles(snapshot: &EpisodeSnapshot) -> impl Iterator<Item = Role> {
+    let support = snapshot.support.iter().map(|_| Role::Support);
+    support.chain(snapshot.query.iter().map(Role::of_query))
+}
+
 fn draw(ui: &mut Ui, snapshot: &EpisodeSnapshot, projection: &Projection, height: f32) {
     let palette = Palette::of(ui);
     let [first, second] = projection.shares.map(|share| share * 100.0);
@@ -106,8 +108,9 @@ fn draw(ui: &mut Ui, snapshot: &EpisodeSnapshot, projection: &Projection, height
             for (label, class) in snapshot.classes.iter().enumerate() {
                 for role in [Role::Support, Role::Right, Role::Wrong] {
                     let of_role = images(snapshot)
+                        .zip(roles(snapshot))
                         .zip(&projection.points)
-                        .filter(|(image, _)| image.label as usize == label && Role::of(image) == role)
+                        .filter(|((image, its), _)| image.label as usize == label && *its == role)
                         .map(|(_, point)| *point);
                     let points: Vec<[f64; 2]> = of_role.collect();
                     if !points.is_empty() {

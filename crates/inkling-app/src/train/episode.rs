@@ -17,6 +17,13 @@ pub(crate) struct EpisodeView {
     shown: Option<Sheet>,
 }
 
+/// What an image is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Half {
+    Support,
+    Query,
+}
+
 struct Sheet {
     snapshot: Arc<EpisodeSnapshot>,
     texture: TextureHandle,
@@ -35,15 +42,17 @@ impl EpisodeView {
             return;
         };
         let errors = snapshot.query.iter().filter(|image| image.is_error()).count();
-        ui.label(format!(
-            "After step {}: {} of {} queries right, {:.0} %",
+        let standing = format!(
+            "After step {}: {} of {} queries right, {:.0} %; of the support {:.0} %",
             snapshot.step,
             snapshot.query.len() - errors,
             snapshot.query.len(),
-            snapshot.accuracy * 100.0
-        ));
+            snapshot.accuracy * 100.0,
+            snapshot.support_accuracy * 100.0
+        );
+        ui.add(egui::Label::new(standing).wrap());
         let key = "First the support of each class, then its queries: in green where the learner is right, in red \
-                   with a cross where it is wrong.";
+                   with a cross where it is wrong. Of the support only errors are marked.";
         ui.add(egui::Label::new(RichText::new(key).small().weak()).wrap());
         for (label, class) in snapshot.classes.iter().enumerate() {
             ui.add_space(space::XS);
@@ -91,18 +100,19 @@ impl Sheet {
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing = vec2(space::XS, space::XS);
             for (index, image) in support {
-                self.image_ui(ui, index, image);
+                self.image_ui(ui, (Half::Support, index), image);
             }
             ui.add_space(space::S);
             for (index, image) in queries {
-                self.image_ui(ui, first_query + index, image);
+                self.image_ui(ui, (Half::Query, first_query + index), image);
             }
         });
     }
 
     /// One image: queries have a frame, green where the prediction is right, red where it is wrong,
-    /// and a cross besides, for those who cannot tell the colours apart.
-    fn image_ui(&self, ui: &mut Ui, index: usize, image: &SnapshotImage) {
+    /// and a cross besides, for those who cannot tell the colours apart. The support has one only
+    /// where it is wrong, so that both halves stay apart.
+    fn image_ui(&self, ui: &mut Ui, (half, index): (Half, usize), image: &SnapshotImage) {
         let palette = Palette::of(ui);
         let (rect, response) = ui.allocate_exact_size(vec2(SIDE, SIDE), Sense::hover());
         // Half a pixel inwards, or the images beside it would show through at the edges.
@@ -113,11 +123,12 @@ impl Sheet {
         let (left, right) = at(index % self.columns, self.columns, self.snapshot.width);
         let (top, bottom) = at(index / self.columns, self.rows, self.snapshot.height);
         let uv = Rect::from_min_max(egui::pos2(left, top), egui::pos2(right, bottom));
-        let inner = if image.prediction().is_some() { rect.shrink(3.0) } else { rect };
+        let has_frame = image.is_error() || (half == Half::Query && image.prediction().is_some());
+        let inner = if has_frame { rect.shrink(3.0) } else { rect };
         ui.painter().image(self.texture.id(), inner, uv, Color32::WHITE);
-        let text = self.description(image);
+        let text = self.description(half, image);
         response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &text));
-        if image.prediction().is_some() {
+        if has_frame {
             let color = if image.is_error() { palette.bad } else { palette.good };
             ui.painter().rect_stroke(rect, 4, Stroke::new(2.0, color), StrokeKind::Inside);
             if image.is_error() {
@@ -133,14 +144,18 @@ impl Sheet {
         response.on_hover_text(text);
     }
 
-    fn description(&self, image: &SnapshotImage) -> String {
+    fn description(&self, half: Half, image: &SnapshotImage) -> String {
         let name = |label: u32| self.snapshot.classes.get(label as usize).map_or("?", String::as_str);
+        let what = match half {
+            Half::Support => "Support of",
+            Half::Query => "Query of",
+        };
         match image.prediction() {
-            None => format!("Support of {}", name(image.label)),
+            None => format!("{what} {}", name(image.label)),
             Some(class) => {
                 let share = image.probabilities.get(class as usize).copied().unwrap_or(0.0) * 100.0;
                 let verdict = if image.is_error() { "wrong" } else { "right" };
-                format!("Query of {}: {verdict}, {} at {share:.0} %", name(image.label), name(class))
+                format!("{what} {}: {verdict}, {} at {share:.0} %", name(image.label), name(class))
             }
         }
     }

@@ -470,6 +470,7 @@ impl Panel for TrainPanel {
                 "planned_bytes": view.planned.as_ref().map(|planned| planned.0),
                 "best_validation": view.best.as_ref().map(|best| best.evaluation.accuracy),
                 "adapter": view.adapter,
+                "support_accuracy": view.history.rows().iter().rev().find_map(|row| row.support_accuracy),
                 "has_snapshot": view.snapshot.is_some(),
                 "archive_bytes": view.archive.as_ref().map(|archive| archive.len()),
                 "can_go_on": view.can_go_on,

@@ -83,6 +83,9 @@ fn a_run_is_paused_stepped_and_stopped() {
     assert_eq!(state["planned_bytes"], 32 << 20);
     assert_eq!(state["losses"].as_array().unwrap().len(), 16);
     assert!(state["best_validation"].as_f64().unwrap() > 0.8);
+    // Five of six, in f32.
+    assert!((state["support_accuracy"].as_f64().unwrap() - 5.0 / 6.0).abs() < 1e-6);
+    assert!(window.query_by_label_contains("support accuracy 83.33 at step 150").is_some());
     script.heard();
 
     window.get_by_label("Pause").click();
@@ -213,6 +216,7 @@ fn a_real_run_is_shown_to_its_end() {
     assert!(state["losses"].as_array().unwrap().iter().all(|loss| loss.as_f64().unwrap() > 0.0));
     assert!(state["archive_bytes"].as_u64().unwrap() > 100, "a run in memory leaves its folder as a zip");
     assert_eq!(state["has_snapshot"], true);
+    assert!((0.0..=1.0).contains(&state["support_accuracy"].as_f64().unwrap()));
     assert!(state["bytes_peak"].as_u64() <= state["planned_bytes"].as_u64());
 }
 
@@ -238,6 +242,7 @@ fn tall_pictures() {
     for (name, size, theme) in [
         ("wide-light", egui::vec2(1280.0, 2000.0), Theme::Light),
         ("wide-dark", egui::vec2(1280.0, 2000.0), Theme::Dark),
+        ("narrow-light", egui::vec2(400.0, 2400.0), Theme::Light),
         ("narrow-dark", egui::vec2(400.0, 2400.0), Theme::Dark),
     ] {
         let script = Script::default();

@@ -6,7 +6,7 @@ use super::SessionError;
 use super::tasks::PreparedTask;
 use super::train::Run;
 use crate::events::Event;
-use crate::snapshot::{EpisodeSnapshot, SnapshotImage, rgba, softmax};
+use crate::snapshot::{EpisodeSnapshot, SnapshotImage, accuracy, rgba, softmax};
 
 impl Run {
     /// Shows the chosen episode: of the validation classes where the run validates, else of the
@@ -22,13 +22,30 @@ impl Run {
             }
         };
         let seen = self.learner.inspect(&prepared.task()).await?;
-        emit(Event::Snapshot(of_task(&prepared, &seen, (self.state.step, self.pace.snapshot_episode))));
+        let support_logits = self.support_logits(&prepared).await?;
+        let place = (self.state.step, self.pace.snapshot_episode);
+        emit(Event::Snapshot(of_task(&prepared, (&seen, &support_logits), place)));
         yield_now().await;
         Ok(())
     }
+
+    /// The logits of the support images once the learner has learned from them, `[N, W]`: what it
+    /// makes of the very images that it was shown.
+    async fn support_logits(&mut self, prepared: &PreparedTask) -> Result<Vec<f32>, SessionError> {
+        let mut logits = Vec::new();
+        for task in prepared.support_as_query(self.learner.limits().queries) {
+            logits.extend(self.learner.logits(&task).await?);
+            yield_now().await;
+        }
+        Ok(logits)
+    }
 }
 
-fn of_task(prepared: &PreparedTask, seen: &inkling_meta::Inspection, (step, number): (u64, u64)) -> EpisodeSnapshot {
+fn of_task(
+    prepared: &PreparedTask,
+    (seen, support_logits): (&inkling_meta::Inspection, &[f32]),
+    (step, number): (u64, u64),
+) -> EpisodeSnapshot {
     let episode = prepared.episode();
     let (shape, ways) = (episode.image_shape(), episode.ways().max(1) as usize);
     let rows = |values: &[f32], row: usize, length: usize| {
@@ -44,8 +61,8 @@ fn of_task(prepared: &PreparedTask, seen: &inkling_meta::Inspection, (step, numb
         };
         pixels.iter().zip(labels).enumerate().map(image).collect::<Vec<_>>()
     };
+    let support = images(episode.support(), episode.support_labels(), &seen.support_embeddings, support_logits);
     let query = images(episode.query(), episode.query_labels(), &seen.query_embeddings, &seen.logits);
-    let count = query.len().max(1) as f32;
     let surprise = |image: &SnapshotImage| {
         let own = image.probabilities.get(image.label as usize).copied().unwrap_or_default();
         -own.max(f32::MIN_POSITIVE).ln()
@@ -56,9 +73,10 @@ fn of_task(prepared: &PreparedTask, seen: &inkling_meta::Inspection, (step, numb
         classes: episode.class_names().to_vec(),
         width: shape.width,
         height: shape.height,
-        support: images(episode.support(), episode.support_labels(), &seen.support_embeddings, &[]),
-        loss: query.iter().map(surprise).sum::<f32>() / count,
-        accuracy: query.iter().filter(|image| !image.is_error()).count() as f32 / count,
+        loss: query.iter().map(surprise).sum::<f32>() / query.len().max(1) as f32,
+        accuracy: accuracy(&query),
+        support_accuracy: accuracy(&support),
+        support,
         query,
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use inkling_data::{
-    Augmentation, DataError, Dataset, Episode, EpisodePlan, EpisodeSpec, IDENTITY, Normalization, Split, VariableRules,
+    Augmentation, DataError, Dataset, Episode, EpisodePlan, EpisodeSpec, IDENTITY, Normalization, Pixels, Split,
+    VariableRules,
 };
 use inkling_meta::{Images, Task};
 use inkling_platform::Prefetch;
@@ -28,15 +29,30 @@ impl PreparedTask {
     }
 
     pub(super) fn task(&self) -> Task<'_> {
-        let normalization = &*self.normalization;
-        let images = |pixels, affines| Images::Bytes { pixels, affines, normalization };
         Task {
             ways: self.episode.ways(),
-            support: images(self.episode.support(), &self.support_affines),
+            support: self.images(self.episode.support(), &self.support_affines),
             support_labels: self.episode.support_labels(),
-            query: images(self.episode.query(), &self.query_affines),
+            query: self.images(self.episode.query(), &self.query_affines),
             query_labels: self.episode.query_labels(),
         }
+    }
+
+    /// The same support, asked about its own images: tasks with at most `room` queries each, which
+    /// together have the whole support in its order.
+    pub(super) fn support_as_query(&self, room: u32) -> impl Iterator<Item = Task<'_>> {
+        let room = room.max(1) as usize;
+        let labels = self.episode.support_labels().chunks(room);
+        let images = self.episode.support().chunks(room).zip(self.support_affines.chunks(room));
+        images.zip(labels).map(|((pixels, affines), query_labels)| Task {
+            query: self.images(pixels, affines),
+            query_labels,
+            ..self.task()
+        })
+    }
+
+    fn images<'a>(&'a self, pixels: &'a [Pixels], affines: &'a [[f32; 6]]) -> Images<'a> {
+        Images::Bytes { pixels, affines, normalization: &self.normalization }
     }
 }
 
