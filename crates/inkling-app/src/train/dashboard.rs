@@ -33,6 +33,9 @@ pub(super) fn progress_ui(ui: &mut Ui, run: &RunView) {
         if let Some(seconds) = run.seconds_left().filter(|seconds| run.phase == Phase::Running && *seconds >= 1.0) {
             ui.weak(format!("about {} left", rough(seconds)));
         }
+        if let Some(step) = run.last_checkpoint {
+            ui.weak(format!("checkpoint of step {}", grouped(step)));
+        }
     });
     let label = format!("{} of {} steps", run.step(), run.steps);
     meter(ui, run.share(), color, &label);

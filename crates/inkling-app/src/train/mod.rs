@@ -223,6 +223,7 @@ impl TrainPanel {
                 if primary_button(ui, "Pause", true).clicked() {
                     self.send(Command::Pause, Some(Phase::Pausing));
                 }
+                self.checkpoint_button(ui);
                 self.stop_button(ui);
             }
             Some(Phase::Paused | Phase::Pausing) => {
@@ -232,6 +233,7 @@ impl TrainPanel {
                 if ui.button("One step").clicked() {
                     self.send(Command::Step, None);
                 }
+                self.checkpoint_button(ui);
                 self.stop_button(ui);
             }
             Some(Phase::Stopping) => {
@@ -262,6 +264,26 @@ impl TrainPanel {
         if let Some(problem) = problem.filter(|_| !self.is_going_on()) {
             let palette = Palette::of(ui);
             ui.add(egui::Label::new(egui::RichText::new(problem).small().color(palette.warn)).wrap());
+        }
+    }
+
+    /// Asks for a checkpoint, and for the zip of a run whose files are in memory.
+    fn checkpoint_button(&mut self, ui: &mut Ui) {
+        let Some(run) = &mut self.run else { return };
+        let is_in_memory = run.request.target.folder().is_none();
+        let hint = if is_in_memory {
+            "Keeps the run as it is now; then it can be saved as a zip, and go on from there later"
+        } else {
+            "Writes the run as it is now into its folder; it can go on from there later"
+        };
+        let can_ask = run.view.step() > 0 && !run.view.awaits_checkpoint;
+        let button = ui.add_enabled(can_ask, egui::Button::new("Save a checkpoint")).on_hover_text(hint);
+        if button.clicked() {
+            run.view.awaits_checkpoint = true;
+            self.send(Command::Checkpoint, None);
+            if is_in_memory {
+                self.send(Command::Export, None);
+            }
         }
     }
 
@@ -325,7 +347,12 @@ impl TrainPanel {
                 save = run.view.history.svg().ok().map(|svg| (format!("{}.svg", run.name), svg.into_bytes()));
             }
             if let Some(archive) = &run.view.archive {
-                let button = egui::Button::new("Save the run");
+                // While the run goes on, its zip is that of the last checkpoint that was asked for.
+                let text = match run.view.phase.is_over() {
+                    true => "Save the run".to_owned(),
+                    false => format!("Save the run (step {})", run.view.archive_step),
+                };
+                let button = egui::Button::new(text);
                 let hint = "The run's folder as a zip: configuration, logs, checkpoints, curves";
                 if ui.add_enabled(self.saving.is_none(), button).on_hover_text(hint).clicked() {
                     save = Some((format!("{}.zip", run.name), archive.to_vec()));
@@ -472,6 +499,8 @@ impl Panel for TrainPanel {
                 "adapter": view.adapter,
                 "support_accuracy": view.history.rows().iter().rev().find_map(|row| row.support_accuracy),
                 "has_snapshot": view.snapshot.is_some(),
+                "last_checkpoint": view.last_checkpoint,
+                "awaits_checkpoint": view.awaits_checkpoint,
                 "archive_bytes": view.archive.as_ref().map(|archive| archive.len()),
                 "can_go_on": view.can_go_on,
                 "notice": view.notice.as_ref().map(|notice| notice.sentence.clone()),

@@ -131,6 +131,66 @@ fn a_run_is_paused_stepped_and_stopped() {
 }
 
 #[test]
+fn a_checkpoint_on_request_makes_a_run_in_memory_one_that_can_be_saved() {
+    let script = Script::default();
+    let mut window = started(&script, NARROW, Theme::Light);
+    script.heard();
+    window.get_by_label("Save a checkpoint").click();
+    window.run_steps(2);
+    assert_eq!(script.heard(), [], "there is nothing to keep before the first step");
+    script.say(beginning(400));
+    script.say(steps(1, 150));
+    window.run_steps(4);
+
+    window.get_by_label("Save a checkpoint").click();
+    window.run_steps(2);
+    assert_eq!(script.heard(), [Command::Checkpoint, Command::Export]);
+    assert_eq!(run_state(&window)["awaits_checkpoint"], true);
+    window.get_by_label("Save a checkpoint").click();
+    window.run_steps(2);
+    assert_eq!(script.heard(), [], "one is on its way");
+
+    script.say([Event::Checkpoint { path: None, step: 150 }, Event::Exported { archive: vec![1, 2] }]);
+    script.say(steps(151, 160));
+    script.say([Event::Paused { step: 160 }]);
+    window.run_steps(4);
+    let state = run_state(&window);
+    assert_eq!((state["last_checkpoint"].as_u64(), state["archive_bytes"].as_u64()), (Some(150), Some(2)));
+    assert_eq!((state["phase"].as_str(), state["awaits_checkpoint"].as_bool()), (Some("Paused"), Some(false)));
+    assert!(window.query_by_label("checkpoint of step 150").is_some());
+    assert!(window.query_by_label("Save the run (step 150)").is_some());
+
+    window.get_by_label("Save a checkpoint").click();
+    window.run_steps(2);
+    script.say([Event::Checkpoint { path: None, step: 160 }, Event::Exported { archive: vec![1, 2, 3] }]);
+    window.run_steps(2);
+    assert!(window.query_by_label("Save the run (step 160)").is_some(), "a paused run can be saved too");
+}
+
+#[test]
+fn a_checkpoint_of_a_run_with_a_folder_asks_for_no_archive() {
+    let script = Script::default();
+    let folder = tempfile::tempdir().unwrap();
+    let mut app = script.app();
+    let services = &mut app.shared_mut().services;
+    (services.has_file_system, services.runs_folder) = (true, Some(folder.path().to_owned()));
+    let mut window = open(app, Tab::MetaTrain, WIDE, Theme::Light);
+    window.get_by_label("Start").click();
+    window.run_steps(3);
+    script.say(beginning(400));
+    script.say(steps(1, 10));
+    window.run_steps(4);
+    script.heard();
+    window.get_by_label("Save a checkpoint").click();
+    window.run_steps(2);
+    assert_eq!(script.heard(), [Command::Checkpoint]);
+    script.say([Event::Checkpoint { path: Some(folder.path().join("step-10")), step: 10 }]);
+    window.run_steps(2);
+    assert_eq!(run_state(&window)["last_checkpoint"], 10);
+    assert!(window.query_by_label_contains("Save the run").is_none(), "its folder has everything");
+}
+
+#[test]
 fn a_failure_is_a_sentence_and_a_remedy_and_leaves_the_panel_alive() {
     let script = Script::default();
     let mut window = started(&script, WIDE, Theme::Light);

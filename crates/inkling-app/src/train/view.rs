@@ -76,6 +76,8 @@ pub(crate) struct RunView {
     pub(crate) steps: u64,
     pub(crate) best: Option<Best>,
     pub(crate) last_checkpoint: Option<u64>,
+    /// Whether the user has asked for a checkpoint that is not there yet.
+    pub(crate) awaits_checkpoint: bool,
     pub(crate) snapshot: Option<Arc<EpisodeSnapshot>>,
     /// The newest error or warning, until it is dismissed.
     pub(crate) notice: Option<Notice>,
@@ -84,6 +86,8 @@ pub(crate) struct RunView {
     pub(crate) can_go_on: bool,
     /// The run as a zip, for where there is no file system.
     pub(crate) archive: Option<Arc<[u8]>>,
+    /// The last step that the zip knows of.
+    pub(crate) archive_step: u64,
     /// Counts the changes of what plots show, for those who keep what they drew.
     pub(crate) revision: u64,
     since_start: Option<Stopwatch>,
@@ -130,7 +134,10 @@ impl RunView {
                     self.best = Some(Best { step, evaluation });
                 }
             }
-            Event::Checkpoint { step, .. } => self.last_checkpoint = Some(step),
+            Event::Checkpoint { step, .. } => {
+                self.last_checkpoint = Some(step);
+                self.awaits_checkpoint = false;
+            }
             Event::Warning { message } | Event::Refused { message } => {
                 let severity = crate::notice::Severity::Warning;
                 self.notice = Some(Notice { severity, ..Notice::from_message(&message) });
@@ -141,7 +148,10 @@ impl RunView {
             Event::Changed { setting: LiveSetting::SnapshotEvery(_), .. } => {}
             Event::Changed { step, setting } => self.notice = Some(changed(step, setting)),
             Event::Snapshot(snapshot) => self.snapshot = Some(Arc::new(snapshot)),
-            Event::Exported { archive } => self.archive = Some(archive.into()),
+            Event::Exported { archive } => {
+                self.archive = Some(archive.into());
+                self.archive_step = self.step();
+            }
             Event::DeviceLost { message, checkpoint, smaller } => {
                 self.phase = Phase::DeviceLost;
                 self.notice = Some(Notice::from_message(&message));
