@@ -12,6 +12,7 @@ use inkling_session::session::{Points, Report, ReportEvent, Target, start_report
 
 use super::port::ReportPort;
 use crate::Tab;
+use crate::settings::ThemeChoice;
 use crate::testing::{
     NARROW, Script, WIDE, Window, beginning, look, open, picture, snapshot, steps, tiny_config, wait,
 };
@@ -143,8 +144,11 @@ fn pictures() {
         (Some(15), Some(18))
     );
     picture(&mut window, "inspect-wide-light").unwrap();
-    for (name, size) in [("wide", egui::vec2(1280.0, 1400.0)), ("narrow", egui::vec2(400.0, 2000.0))] {
-        window.set_size(size);
-        look(&mut window, &format!("inspect-tall-{name}"));
+    for (shade, theme) in [("light", ThemeChoice::Light), ("dark", ThemeChoice::Dark)] {
+        window.state_mut().shared_mut().settings.theme = theme;
+        for (name, size) in [("wide", egui::vec2(1280.0, 1400.0)), ("narrow", egui::vec2(400.0, 2000.0))] {
+            window.set_size(size);
+            look(&mut window, &format!("inspect-tall-{name}-{shade}"));
+        }
     }
 }

@@ -114,8 +114,12 @@ fn a_learner_is_chosen_kept_and_removed() {
             harness.remove_cursor();
             harness.run_steps(2);
             if let Some(folder) = std::env::var_os("INKLING_LOOK") {
-                let picture = format!("learners_{name}_{theme:?}.png").to_lowercase();
-                harness.render().unwrap().save(std::path::Path::new(&folder).join(picture)).unwrap();
+                for (shape, height) in [("tall_", 1400.0), ("", size.y)] {
+                    harness.set_size(vec2(size.x, height) + Vec2::splat(16.0));
+                    harness.run_steps(3);
+                    let picture = format!("learners_{shape}{name}_{theme:?}.png").to_lowercase();
+                    harness.render().unwrap().save(std::path::Path::new(&folder).join(picture)).unwrap();
+                }
             }
             harness.get_by_label("Use in Teach: scenes").click();
             harness.run_steps(3);

@@ -4,10 +4,11 @@ use egui::accesskit::Toggled;
 use egui::{Key, Modifiers, Theme};
 use egui_kittest::kittest::{NodeT, Queryable};
 use inkling_platform::PickedFile;
+use inkling_session::events::Event;
 
 use super::Tab;
 use crate::notice::Notice;
-use crate::testing::{NARROW, Script, WIDE, look, open, wait};
+use crate::testing::{NARROW, Script, WIDE, beginning, is_looking, look, open, snapshot, steps, wait};
 
 #[test]
 fn tabs_are_chosen_by_click_and_by_key() {
@@ -65,6 +66,36 @@ fn a_notice_for_all_tabs_stays_until_it_is_dismissed() {
     window.get_by_label_contains("Dismiss").click();
     window.run();
     assert!(window.state().state()["notice"].is_null());
+}
+
+/// Every tab on a desktop and on a phone, light and dark, before and during a run; for the eyes only.
+#[test]
+fn pictures() {
+    if !is_looking() {
+        return;
+    }
+    for (shape, size) in [("wide", WIDE), ("narrow", NARROW)] {
+        for (shade, theme) in [("light", Theme::Light), ("dark", Theme::Dark)] {
+            let script = Script::default();
+            let mut window = open(script.app(), Tab::MetaTrain, size, theme);
+            for tab in Tab::ALL {
+                window.state_mut().show_tab(tab);
+                look(&mut window, &format!("{}-empty-{shape}-{shade}", tab.id()));
+            }
+            window.state_mut().show_tab(Tab::MetaTrain);
+            window.run_steps(3);
+            window.get_by_label("Start").click();
+            window.run_steps(3);
+            script.say(beginning(400));
+            script.say(steps(1, 150));
+            script.say([snapshot(150), Event::Checkpoint { path: None, step: 150 }]);
+            script.say([Event::Exported { archive: vec![1] }, Event::Paused { step: 150 }]);
+            for tab in [Tab::MetaTrain, Tab::Inspect] {
+                window.state_mut().show_tab(tab);
+                look(&mut window, &format!("{}-paused-{shape}-{shade}", tab.id()));
+            }
+        }
+    }
 }
 
 #[test]

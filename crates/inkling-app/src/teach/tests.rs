@@ -657,4 +657,6 @@ fn every_control_has_a_name_on_a_phone_and_none_is_cut_off() {
     settle(&mut harness);
     look(&mut harness, "teach_phone_held_out");
     harness.get_by_label("Clear");
+    harness.set_size(vec2(PHONE.x, 1500.0) + Vec2::splat(16.0));
+    look(&mut harness, "teach_phone_tall");
 }
