@@ -135,6 +135,18 @@ impl Palette {
     }
 }
 
+/// Black or white, whichever can be read on `fill`: at least 4.5 : 1 on any colour.
+pub fn ink_on(fill: Color32) -> Color32 {
+    // Both contrasts of WCAG 2 are equal at √(1.05 · 0.05) − 0.05.
+    if luminance(fill) > 0.179 { Color32::BLACK } else { Color32::WHITE }
+}
+
+/// The relative luminance of WCAG 2, `0..=1`.
+fn luminance(color: Color32) -> f32 {
+    let [r, g, b, _] = egui::Rgba::from(color).to_array();
+    0.2126 * r + 0.7152 * g + 0.0722 * b
+}
+
 /// Gives `ctx` the look of Inkling in both themes.
 pub fn install(ctx: &egui::Context) {
     ctx.set_fonts(fonts());
@@ -254,15 +266,24 @@ fn widgets(palette: &Palette) -> Widgets {
 mod tests {
     use super::*;
 
-    fn luminance(color: Color32) -> f32 {
-        let [r, g, b, _] = egui::Rgba::from(color).to_array();
-        0.2126 * r + 0.7152 * g + 0.0722 * b
-    }
-
     /// The contrast of WCAG 2.
     fn contrast(a: Color32, b: Color32) -> f32 {
         let (a, b) = (luminance(a) + 0.05, luminance(b) + 0.05);
         a.max(b) / a.min(b)
+    }
+
+    #[test]
+    fn ink_can_be_read_on_every_shade_of_a_colour() {
+        for theme in [Theme::Light, Theme::Dark] {
+            let palette = Palette::new(theme);
+            for color in [palette.good, palette.bad] {
+                for share in 0..=20 {
+                    let fill = palette.surface.lerp_to_gamma(color, share as f32 / 20.0);
+                    let contrast = contrast(ink_on(fill), fill);
+                    assert!(contrast >= 4.5, "{theme:?} {share}: {contrast}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -184,10 +184,13 @@ impl LearnersPanel {
             let [left, right] = sides.map(|number| entries.iter().find(|entry| Some(entry.number) == number));
             let (Some(left), Some(right)) = (left, right) else { return };
             let cards = [left.learner.card(), right.learner.card()];
-            Grid::new("comparison").num_columns(3).spacing([space::L, space::S]).min_col_width(90.0).show(ui, |ui| {
+            // Words wrap rather than push the second learner out of a narrow window.
+            let width = (ui.available_width() - FACT_WIDTH - 2.0 * space::L) / 2.0;
+            let grid = Grid::new("comparison").num_columns(3).spacing([space::L, space::S]);
+            grid.min_col_width(FACT_WIDTH).max_col_width(width.max(FACT_WIDTH)).show(ui, |ui| {
                 ui.label("");
                 for (side, entry) in [left, right].into_iter().enumerate() {
-                    choose_side(ui, side, entry, entries, actions);
+                    choose_side(ui, (side, entry, width.min(130.0)), entries, actions);
                 }
                 ui.end_row();
                 let row = |ui: &mut Ui, name: &str, of: fn(&LearnerCard) -> String| {
@@ -245,9 +248,12 @@ impl LearnersPanel {
     }
 }
 
-fn choose_side(ui: &mut Ui, side: usize, chosen: &Entry, entries: &[Entry], actions: &mut Vec<Action>) {
+/// Room for the name of what is compared.
+const FACT_WIDTH: f32 = 90.0;
+
+fn choose_side(ui: &mut Ui, (side, chosen, width): (usize, &Entry, f32), entries: &[Entry], actions: &mut Vec<Action>) {
     let name = if side == 0 { "First learner" } else { "Second learner" };
-    let combo = egui::ComboBox::from_id_salt(("side", side)).selected_text(chosen.learner.name()).width(130.0);
+    let combo = egui::ComboBox::from_id_salt(("side", side)).selected_text(chosen.learner.name()).width(width);
     let shown = combo.show_ui(ui, |ui| {
         for entry in entries {
             if ui.selectable_label(entry.number == chosen.number, entry.learner.name()).clicked() {

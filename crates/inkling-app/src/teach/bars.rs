@@ -47,10 +47,11 @@ pub(crate) fn bar(ui: &mut Ui, bar: &Bar, inline: bool) -> Response {
         );
         let font = TextStyle::Body.resolve(ui.style());
         let (line, track_rect) = if inline {
-            let name_width = (width * 0.36).clamp(48.0, 120.0);
+            // A name says more than the length of a bar whose percents stand behind it.
+            let name_width = (width * 0.52).clamp(48.0, 120.0);
             let mut track_rect = rect.shrink2(vec2(0.0, 7.0));
             track_rect.min.x += name_width + 8.0;
-            track_rect.max.x -= 52.0;
+            track_rect.max.x -= 48.0;
             (rect, track_rect)
         } else {
             let line = egui::Rect::from_min_max(rect.min, pos2(rect.max.x, rect.max.y - 14.0));

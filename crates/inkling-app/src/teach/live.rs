@@ -50,7 +50,7 @@ impl Live<'_> {
             self.header(ui, desk, actions);
             self.camera_notice(ui, actions);
             ui.horizontal_top(|ui| {
-                let side = 132.0;
+                let side = 120.0;
                 ui.allocate_ui_with_layout(vec2(side, side), Layout::top_down(Align::Min), |ui| {
                     self.view(ui, vec2(side, side), desk);
                 });
@@ -168,7 +168,7 @@ fn caption_text(desk: &Desk) -> String {
         Source::Camera => "The camera".to_owned(),
         Source::Outside(image) => image.name.clone(),
         Source::HeldOut(id) => match desk.room.image(*id) {
-            Some((class, image)) => format!("{} of {}, as if it had been left out", image.image.name, class.name),
+            Some((class, image)) => format!("{}, left out of {}", image.image.name, class.name),
             None => String::new(),
         },
     }

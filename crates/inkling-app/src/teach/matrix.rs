@@ -4,7 +4,7 @@ use egui::{
     Align2, Color32, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, TextStyle, Ui, Vec2, WidgetInfo, pos2, vec2,
 };
 
-use crate::theme::Palette;
+use crate::theme::{Palette, ink_on};
 
 use super::text::{counted, fitted};
 
@@ -40,7 +40,8 @@ impl Matrix {
     pub fn ui(&self, ui: &mut Ui, chosen: Option<(usize, usize)>) -> Option<(usize, usize)> {
         let classes = self.classes.len();
         let width = ui.available_width();
-        let label_width = (width * 0.32).clamp(64.0, 120.0);
+        // Few classes leave room for their whole names.
+        let label_width = (width - 40.0 * classes as f32).clamp((width * 0.32).clamp(64.0, 120.0), 180.0);
         let side = ((width - label_width) / classes.max(1) as f32).clamp(22.0, 40.0).floor();
         let size = vec2(label_width + side * classes as f32, side * classes as f32 + 14.0);
         let mut clicked = None;
@@ -99,11 +100,10 @@ impl Matrix {
         let share = count as f32 / total as f32;
         let palette = Palette::of(ui);
         let colour = if row == column { palette.good } else { palette.bad };
-        ui.painter().rect_filled(rect, 4.0, empty);
-        ui.painter().rect_filled(rect, 4.0, colour.gamma_multiply(0.25 + 0.6 * share));
-        let text = if share > 0.5 { Color32::WHITE } else { visuals.strong_text_color() };
+        let fill = palette.surface.lerp_to_gamma(colour, 0.25 + 0.6 * share);
+        ui.painter().rect_filled(rect, 4.0, fill);
         let font = TextStyle::Small.resolve(ui.style());
-        ui.painter().text(rect.center(), Align2::CENTER_CENTER, count, font, text);
+        ui.painter().text(rect.center(), Align2::CENTER_CENTER, count, font, ink_on(fill));
         if chosen || response.hovered() || response.has_focus() {
             let stroke = if response.has_focus() {
                 visuals.selection.stroke
