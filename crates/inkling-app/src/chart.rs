@@ -2,19 +2,28 @@
 //! values under the pointer.
 
 use egui::{Color32, RichText, Role, Sense, Ui, Vec2b, WidgetInfo};
-use egui_plot::{AxisHints, FilledArea, GridInput, GridMark, HoverPosition, Legend, Line, PlotPoints, Points};
-use inkling_session::plot::{Corner, Plot, Scale, Series};
+use egui_plot::{AxisHints, FilledArea, GridInput, GridMark, HoverPosition, Line, PlotPoints, Points};
+use inkling_session::plot::{Plot, Scale, Series};
 
 use crate::theme::{Palette, in_font};
+use crate::widgets::legend;
 
-/// Draws `plot` with its title above, `height` points high. The state of the view (zoom) is kept
-/// under the title, so two plots of one panel need two titles.
+/// However many names stand above a plot, this much is left of it, in points.
+const LEAST_HEIGHT: f32 = 110.0;
+
+/// Draws `plot` below its title and the names of its lines, `height` points high with these. The
+/// state of the view (zoom) is kept under the title, so two plots of one panel need two titles.
 pub(crate) fn show(ui: &mut Ui, plot: &Plot, height: f32) {
     let palette = Palette::of(ui);
+    let top = ui.cursor().top();
     ui.horizontal_wrapped(|ui| {
         ui.label(RichText::new(&plot.title));
         ui.label(RichText::new(in_font(&plot.y_label)).small().weak());
     });
+    let named = |series: &Series| Some((palette.series(series.color), series.name.clone()?));
+    let names: Vec<_> = plot.series.iter().filter_map(named).collect();
+    names_ui(ui, &names);
+    let height = height_left(ui, top, height);
     let has_points = plot.series.iter().any(|series| series.points.iter().any(|p| is_drawable(plot, *p)));
     let response = view(plot, height, &palette)
         .show(ui, |view| {
@@ -28,6 +37,19 @@ pub(crate) fn show(ui: &mut Ui, plot: &Plot, height: f32) {
         let font = egui::TextStyle::Small.resolve(ui.style());
         ui.painter().text(response.rect.center(), egui::Align2::CENTER_CENTER, "no values yet", font, palette.weak);
     }
+}
+
+/// The names of the lines. They stand above the plot: within it they would hide a part of the lines,
+/// on a phone a third.
+pub(crate) fn names_ui(ui: &mut Ui, names: &[(Color32, String)]) {
+    if !names.is_empty() {
+        legend(ui, names.iter().map(|(color, name)| (*color, name.as_str())));
+    }
+}
+
+/// What is left for a plot of the `height` points from `top` on.
+pub(crate) fn height_left(ui: &Ui, top: f32, height: f32) -> f32 {
+    (height - (ui.cursor().top() - top)).max(LEAST_HEIGHT)
 }
 
 fn view<'a>(plot: &'a Plot, height: f32, palette: &Palette) -> egui_plot::Plot<'a> {
@@ -51,15 +73,6 @@ fn view<'a>(plot: &'a Plot, height: f32, palette: &Palette) -> egui_plot::Plot<'
         .label_formatter(move |position| hover(plot, position));
     if plot.y_from_zero && y_scale == Scale::Linear {
         view = view.include_y(0.0);
-    }
-    if plot.series.iter().any(|series| series.name.is_some()) {
-        let corner = match plot.legend {
-            Corner::UpperRight => egui_plot::Corner::RightTop,
-            Corner::LowerRight => egui_plot::Corner::RightBottom,
-            Corner::UpperLeft => egui_plot::Corner::LeftTop,
-        };
-        view =
-            view.legend(Legend::default().position(corner).text_style(egui::TextStyle::Small).background_alpha(0.85));
     }
     view
 }

@@ -93,6 +93,17 @@ pub fn close_button(ui: &mut Ui, label: &str) -> Response {
     response.on_hover_text(label)
 }
 
+/// Boxes and rings to tick, with a line that shows while they are empty: unlike a button, they have
+/// no text of their own.
+pub fn to_tick<R>(ui: &mut Ui, content: impl FnOnce(&mut Ui) -> R) -> R {
+    let line = Palette::of(ui).weak;
+    ui.scope(|ui| {
+        ui.visuals_mut().widgets.inactive.bg_stroke.color = line;
+        content(ui)
+    })
+    .inner
+}
+
 /// A bar that is `share` full.
 pub fn meter(ui: &mut Ui, share: f32, color: Color32, label: &str) -> Response {
     let palette = Palette::of(ui);

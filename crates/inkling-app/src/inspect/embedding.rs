@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use egui::{RichText, Ui};
-use egui_plot::{HoverPosition, Legend, MarkerShape, PlotPoints, Points};
+use egui_plot::{HoverPosition, MarkerShape, PlotPoints, Points};
 use inkling_session::plot::Scale;
 use inkling_session::snapshot::{EpisodeSnapshot, SnapshotImage};
 
 use super::pca::{Projection, project};
 use crate::chart;
-use crate::theme::{Palette, space};
+use crate::theme::Palette;
 use crate::widgets::empty_state;
 
 /// The projection of the newest episode.
@@ -33,7 +33,7 @@ impl Role {
 }
 
 impl EmbeddingView {
-    /// Draws an episode.
+    /// Draws an episode, `height` points high.
     pub(crate) fn ui(&mut self, ui: &mut Ui, snapshot: Option<&Arc<EpisodeSnapshot>>, height: f32) {
         let Some(snapshot) = snapshot else {
             return empty_state(
@@ -75,7 +75,7 @@ fn roles(snapshot: &EpisodeSnapshot) -> impl Iterator<Item = Role> {
 }
 
 fn draw(ui: &mut Ui, snapshot: &EpisodeSnapshot, projection: &Projection, height: f32) {
-    let palette = Palette::of(ui);
+    let (palette, top) = (Palette::of(ui), ui.cursor().top());
     let [first, second] = projection.shares.map(|share| share * 100.0);
     let axes = format!("{first:.0} % of the variance across, {second:.0} % upwards");
     ui.label(
@@ -86,9 +86,10 @@ fn draw(ui: &mut Ui, snapshot: &EpisodeSnapshot, projection: &Projection, height
         .small()
         .weak(),
     );
-    ui.add_space(space::XS);
+    let names = snapshot.classes.iter().enumerate().map(|(label, class)| (palette.series(label), class.clone()));
+    chart::names_ui(ui, &names.collect::<Vec<_>>());
     let response = egui_plot::Plot::new("embedding")
-        .height(height)
+        .height(chart::height_left(ui, top, height))
         .data_aspect(1.0)
         .show_background(false)
         .grid_color(palette.border)
@@ -99,7 +100,6 @@ fn draw(ui: &mut Ui, snapshot: &EpisodeSnapshot, projection: &Projection, height
         .y_grid_spacer(chart::y_grid(Scale::Linear))
         .custom_x_axes(vec![chart::x_axis(&axes, Scale::Linear)])
         .custom_y_axes(vec![chart::y_axis(Scale::Linear)])
-        .legend(Legend::default().text_style(egui::TextStyle::Small).background_alpha(0.85))
         .label_formatter(|position| match position {
             HoverPosition::NearDataPoint { plot_name, .. } => Some((*plot_name).to_owned()),
             HoverPosition::Elsewhere { .. } => None,

@@ -46,14 +46,14 @@ impl Panel for InspectPanel {
         panel_heading(ui, "Inspect", "Where a learner puts images, how it solves tasks, and what methods cost.");
         let study = &shared.study;
         if is_narrow(ui) {
-            card(ui, "Embedding of an episode", |ui| self.embedding.ui(ui, study.snapshot.as_ref(), 300.0));
+            card(ui, "Embedding of an episode", |ui| self.embedding.ui(ui, study.snapshot.as_ref(), 360.0));
             ui.add_space(space::M);
-            card(ui, "Conjugate gradient", |ui| residuals::show(ui, &study.solves, 200.0));
+            card(ui, "Conjugate gradient", |ui| residuals::show(ui, &study.solves, 250.0));
         } else {
             ui.columns(2, |columns| {
                 let [left, right] = columns else { return };
-                card(left, "Embedding of an episode", |ui| self.embedding.ui(ui, study.snapshot.as_ref(), 320.0));
-                card(right, "Conjugate gradient", |ui| residuals::show(ui, &study.solves, 310.0));
+                card(left, "Embedding of an episode", |ui| self.embedding.ui(ui, study.snapshot.as_ref(), 370.0));
+                card(right, "Conjugate gradient", |ui| residuals::show(ui, &study.solves, 370.0));
             });
         }
         ui.add_space(space::M);

@@ -213,7 +213,7 @@ impl ReportsView {
             for row in plots.chunks(columns) {
                 ui.columns(columns, |columns| {
                     for (column, plot) in columns.iter_mut().zip(row) {
-                        chart::show(column, plot, 220.0);
+                        chart::show(column, plot, 270.0);
                     }
                 });
                 ui.add_space(space::M);

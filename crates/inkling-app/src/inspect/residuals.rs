@@ -13,7 +13,7 @@ pub(crate) fn show(ui: &mut Ui, solves: &[SolveHistory], height: f32) {
         return empty_state(
             ui,
             "No solves yet",
-            "Runs with implicit gradients or iMAML solve a system at every step. Their residuals appear here.",
+            "Implicit gradients and iMAML solve a system at every step. Its residuals appear here.",
         );
     }
     chart::show(ui, &plot(solves), height);

@@ -30,15 +30,14 @@ pub(super) fn accuracy(card: &LearnerCard) -> String {
 /// On what the accuracy was measured.
 pub(super) fn protocol(card: &LearnerCard) -> String {
     card.result.as_ref().map_or_else(String::new, |result| {
-        let episodes = thousands(result.episodes as usize);
+        let episodes = thousands(result.episodes);
         format!("{}-way {}-shot, {episodes} episodes of {} ({})", result.ways, result.shots, result.data, result.split)
     })
 }
 
 /// `glyphs, 12,000 steps`.
 pub(super) fn training(card: &LearnerCard) -> String {
-    let steps = usize::try_from(card.steps).unwrap_or(usize::MAX);
-    format!("{}, {} steps", card.trained_on, thousands(steps))
+    format!("{}, {} steps", card.trained_on, thousands(card.steps))
 }
 
 /// `Conv-4, 32 channels, prototypes; 28,896 parameters`.

@@ -15,7 +15,7 @@ use crate::adapters::Adapters;
 use crate::notice::Notice;
 use crate::panel::{Panel, Shared};
 use crate::theme::space;
-use crate::widgets::{card, panel_heading};
+use crate::widgets::{card, panel_heading, to_tick};
 
 /// Which theme to draw in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,20 +138,24 @@ fn look_ui(ui: &mut Ui, settings: &mut Settings) {
 
 /// A label and choices behind it, which wrap on narrow windows.
 fn field_row(ui: &mut Ui, label: &str, choices: impl FnOnce(&mut Ui)) {
-    ui.horizontal_wrapped(|ui| {
+    ui.horizontal_top(|ui| {
         let size = egui::vec2(72.0, ui.spacing().interact_size.y);
         ui.allocate_ui_with_layout(size, egui::Layout::left_to_right(egui::Align::Center), |ui| {
             ui.set_min_size(size);
             ui.label(label);
         });
-        choices(ui);
+        // A region of their own, so that what wraps stands below the first choice.
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing.x = space::XS;
+            choices(ui);
+        });
     });
 }
 
 fn budget_ui(ui: &mut Ui, settings: &mut Settings) {
     let mut is_limited = settings.budget_bytes.is_some();
     ui.horizontal_wrapped(|ui| {
-        ui.checkbox(&mut is_limited, "Refuse runs that plan more than");
+        to_tick(ui, |ui| ui.checkbox(&mut is_limited, "Refuse runs that plan more than"));
         let mut mebibytes = settings.budget_bytes.unwrap_or(FIRST_BUDGET) / MEBIBYTE;
         let value = egui::DragValue::new(&mut mebibytes).range(1..=MOST_MEBIBYTES).suffix(" MiB").speed(8.0);
         let response = ui.add_enabled(is_limited, value);
@@ -178,10 +182,12 @@ fn adapter_ui(ui: &mut Ui, settings: &mut Settings, adapters: &Adapters) {
         let _ = notice.show(ui);
         return;
     };
-    ui.radio_value(&mut settings.adapter, None, format!("The system's choice: {}", first.name));
-    for adapter in all {
-        ui.radio_value(&mut settings.adapter, Some(adapter.name.clone()), &adapter.name);
-    }
+    to_tick(ui, |ui| {
+        ui.radio_value(&mut settings.adapter, None, format!("The system's choice: {}", first.name));
+        for adapter in all {
+            ui.radio_value(&mut settings.adapter, Some(adapter.name.clone()), &adapter.name);
+        }
+    });
     ui.add_space(space::XS);
     if let Some(adapter) = adapters.chosen(settings.adapter.as_deref()) {
         limits_ui(ui, adapter);

@@ -3,7 +3,7 @@
 use egui::{Align, Button, Label, Layout, Margin, RichText, TextEdit, Ui, vec2};
 
 use crate::theme::{space, title_style};
-use crate::widgets::is_narrow;
+use crate::widgets::{is_narrow, to_tick};
 
 use super::action::Action;
 use super::desk::{Desk, Stage};
@@ -88,7 +88,7 @@ impl Toolbar<'_> {
         let button = ui.add(Button::new(text).truncate()).on_hover_text("Which learner is taught");
         egui::Popup::menu(&button).show(|ui| {
             for learner in &self.learners {
-                if ui.radio(self.learner == Some(learner), *learner).clicked() {
+                if to_tick(ui, |ui| ui.radio(self.learner == Some(learner), *learner)).clicked() {
                     actions.push(Action::UseLearner((*learner).to_owned()));
                     ui.close();
                 }

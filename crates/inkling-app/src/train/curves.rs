@@ -33,7 +33,7 @@ impl CurvesView {
         self.refresh(history, revision, is_growing);
         let Some(drawn) = &self.drawn else { return };
         let columns = if is_narrow(ui) || ui.available_width() < 640.0 { 1 } else { 2 };
-        let height = if is_narrow(ui) { 170.0 } else { 190.0 };
+        let height = if is_narrow(ui) { 250.0 } else { 260.0 };
         for plots in drawn.plots.chunks(columns) {
             ui.columns(columns, |columns| {
                 for (column, plot) in columns.iter_mut().zip(plots) {

@@ -5,10 +5,10 @@ use inkling_session::events::Ending;
 use inkling_session::units::{ByteSize, TimeSpan};
 
 use super::curves::CurvesView;
-use super::data::grouped;
 use super::episode::EpisodeView;
 use super::view::{Phase, RunView};
 use crate::chart::short;
+use crate::teach::thousands;
 use crate::theme::{Palette, figure_style, space};
 use crate::widgets::{card, empty_state, meter};
 
@@ -24,7 +24,7 @@ pub(super) fn progress_ui(ui: &mut Ui, run: &RunView) {
     ui.horizontal_wrapped(|ui| {
         ui.label(RichText::new(run.phase.word()).color(color));
         if run.steps > 0 {
-            ui.label(format!("step {} of {}", grouped(run.step()), grouped(run.steps)));
+            ui.label(format!("step {} of {}", thousands(run.step()), thousands(run.steps)));
         }
         if run.phase == Phase::Starting {
             ui.spinner();
@@ -34,7 +34,7 @@ pub(super) fn progress_ui(ui: &mut Ui, run: &RunView) {
             ui.weak(format!("about {} left", rough(seconds)));
         }
         if let Some(step) = run.last_checkpoint {
-            ui.weak(format!("checkpoint of step {}", grouped(step)));
+            ui.weak(format!("checkpoint of step {}", thousands(step)));
         }
     });
     let label = format!("{} of {} steps", run.step(), run.steps);
@@ -94,7 +94,7 @@ fn figures_ui(ui: &mut Ui, run: &RunView) {
         figures.push((
             "Best validation",
             format!("{accuracy:.1} ± {half:.1} %"),
-            format!("step {}", grouped(best.step)),
+            format!("step {}", thousands(best.step)),
         ));
     }
     if let Some((planned, _)) = &run.planned {
@@ -108,11 +108,14 @@ fn figures_ui(ui: &mut Ui, run: &RunView) {
     card(ui, "", |ui| {
         let columns = ((ui.available_width() / FIGURE_WIDTH) as usize).clamp(1, figures.len());
         for row in figures.chunks(columns) {
+            let has_remarks = row.iter().any(|(_, _, remark)| !remark.is_empty());
             ui.columns(columns, |columns| {
                 for (column, (name, value, remark)) in columns.iter_mut().zip(row) {
                     figure_ui(column, name, value, remark);
                 }
             });
+            // Without remarks nothing stands between a number and the next row's name.
+            ui.add_space(if has_remarks { space::XS } else { space::S });
         }
         let place = run.folder.as_ref().map_or_else(|| "in memory".to_owned(), |path| path.display().to_string());
         if !run.adapter.is_empty() {
@@ -130,7 +133,9 @@ fn figure_ui(ui: &mut Ui, name: &str, value: &str, remark: &str) {
         ui.spacing_mut().item_spacing.y = 2.0;
         ui.label(RichText::new(name).small().weak());
         ui.label(RichText::new(value).text_style(figure_style()));
-        ui.label(RichText::new(if remark.is_empty() { " " } else { remark }).small().weak());
+        if !remark.is_empty() {
+            ui.label(RichText::new(remark).small().weak());
+        }
     });
 }
 

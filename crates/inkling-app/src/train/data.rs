@@ -10,6 +10,7 @@ use inkling_session::run::SessionError;
 use inkling_session::session::{Dataset, OpenOptions};
 
 use crate::notice::Notice;
+use crate::teach::thousands;
 use crate::theme::Palette;
 
 const IMAGES: FileFilter = FileFilter { name: "Images", extensions: &["png", "jpg", "jpeg", "webp", "bmp", "gif"] };
@@ -165,33 +166,20 @@ impl DataChoice {
         let count = match &self.source {
             // There is a seed for each of their images, not a file.
             DataSource::Spec(spec) if !spec.contains(':') => "generated".to_owned(),
-            _ => grouped(card.images),
+            _ => thousands(card.images),
         };
         ui.label(format!("{}: {count} {color} images, {side}×{side} pixels", self.name()));
         ui.weak(format!(
             "{} classes to train on, {} to validate, {} to test",
-            grouped(train.into()),
-            grouped(validation.into()),
-            grouped(test.into())
+            thousands(train),
+            thousands(validation),
+            thousands(test)
         ));
     }
 }
 
 const ARCHIVE_HINT: &str = "Omniglot's two zip archives together, cifar-100-binary.tar.gz, or a zip with one folder \
                             of images for each class. They can be dropped onto the window, too.";
-
-/// Whole numbers with a thin gap at the thousands.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push('\u{a0}');
-        }
-        text.push(digit);
-    }
-    text
-}
 
 fn open(source: &DataSource, options: &OpenOptions) -> Result<Opened, Notice> {
     let dataset = source.open(options).map_err(|error| Notice::from_message(&error.to_string()))?;
@@ -260,12 +248,6 @@ mod tests {
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
         panic!("the data set never opened");
-    }
-
-    #[test]
-    fn numbers_are_grouped_by_thousands() {
-        assert_eq!(grouped(1_234_567).replace('\u{a0}', " "), "1 234 567");
-        assert_eq!(grouped(999), "999");
     }
 
     #[test]
