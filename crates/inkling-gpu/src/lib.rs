@@ -8,6 +8,7 @@ mod device;
 mod error;
 mod ledger;
 mod map;
+mod pace;
 mod pipeline;
 mod plan;
 mod profile;

@@ -5,6 +5,7 @@ use std::sync::PoisonError;
 use inkling_shaders::{Buffers, Params, Shader};
 
 use crate::map::Mapping;
+use crate::pace::Pace;
 use crate::profile::Profiler;
 use crate::staging::{Ring, SLOT_BYTES, SLOTS};
 use crate::{Buffer, Bytes, Category, Gpu, GpuError, KernelTime, Slice};
@@ -45,6 +46,7 @@ pub struct Recorder {
     uniform_bytes: Vec<u8>,
     readback: Buffer,
     flops: f64,
+    pace: Pace,
     stats: RecorderStats,
     profiler: Option<Profiler>,
 }
@@ -66,6 +68,7 @@ impl Recorder {
             uniform_bytes: Vec::new(),
             readback,
             flops: 0.0,
+            pace: Pace::of(gpu.tier()),
             stats: RecorderStats::default(),
             profiler,
         })
@@ -296,7 +299,7 @@ impl Recorder {
     /// As [`Recorder::submit`].
     pub async fn breathe(&mut self) -> Result<(), GpuError> {
         let full = self.uniform_bytes.len() as u64 > UNIFORM_BYTES / 2;
-        if full || self.flops >= self.gpu.tier().flops_per_submission() {
+        if full || self.pace.is_reached(self.flops) {
             self.submit().await?;
         }
         Ok(())
@@ -308,10 +311,15 @@ impl Recorder {
     /// Whatever the device reported since it was opened.
     pub async fn submit(&mut self) -> Result<(), GpuError> {
         self.pass = None;
-        self.flops = 0.0;
+        let flops = std::mem::take(&mut self.flops);
         let Some(mut encoder) = self.encoder.take() else {
             return self.gpu.check();
         };
+        if self.pace.takes_turns() {
+            // Recorded while the last one ran.
+            self.ring.settle(&self.gpu).await?;
+            self.pace.ended();
+        }
         self.ring.open(&self.gpu).await?;
         let device = &self.gpu.shared.device;
         let mut uploads = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
@@ -327,6 +335,7 @@ impl Recorder {
         self.ring.close();
         self.gpu.shared.queue.submit([uploads.finish(), encoder.finish()]);
         self.ring.advance();
+        self.pace.submitted(flops);
         self.stats.submissions += 1;
         if let Some(profiler) = &mut self.profiler {
             profiler.collect(&self.gpu).await?;

@@ -48,7 +48,16 @@ impl Ring {
 
     /// Waits until the open slot may be written.
     pub(crate) async fn open(&mut self, gpu: &Gpu) -> Result<(), GpuError> {
-        if let Some(slot) = self.slots.get_mut(self.current)
+        self.wait_for(self.current, gpu).await
+    }
+
+    /// Waits until the last submission has ended.
+    pub(crate) async fn settle(&mut self, gpu: &Gpu) -> Result<(), GpuError> {
+        self.wait_for((self.current + SLOTS - 1) % SLOTS, gpu).await
+    }
+
+    async fn wait_for(&mut self, index: usize, gpu: &Gpu) -> Result<(), GpuError> {
+        if let Some(slot) = self.slots.get_mut(index)
             && let State::InFlight(mapping) = std::mem::replace(&mut slot.state, State::Mapped)
         {
             mapping.wait(&gpu.shared).await?;

@@ -34,12 +34,19 @@ impl Tier {
     }
 
     /// Floating-point operations after which recorded work is submitted: about a quarter of a
-    /// second on the slowest device of the tier, well below every driver's time limit.
-    pub fn flops_per_submission(self) -> f64 {
+    /// second on the slowest device of the tier, well below every driver's time limit. Where
+    /// [`Tier::submission_seconds`] gives a time, it is only what to begin with.
+    pub(crate) fn flops_per_submission(self) -> f64 {
         match self {
             Tier::Cpu => 4e9,
             Tier::Gpu => 5e10,
-            Tier::Browser => 1e9,
+            Tier::Browser => 1e8,
         }
+    }
+
+    /// How long a submission should take on a device that also draws the page, so that frames and
+    /// clicks have their turn in between.
+    pub(crate) fn submission_seconds(self) -> Option<f64> {
+        (self == Tier::Browser).then_some(0.012)
     }
 }
