@@ -84,6 +84,18 @@ pub(crate) fn fit_rgb(
 
 /// Decodes within the limits and undoes the camera's rotation.
 pub(crate) fn decode_upright(bytes: &[u8], name: &str) -> Result<DynamicImage, DataError> {
+    let mut decoder = open(bytes, name)?;
+    // A broken EXIF block is no reason to refuse intact pixels.
+    let orientation = decoder.orientation().ok();
+    let mut decoded = DynamicImage::from_decoder(decoder).map_err(|error| DataError::image(name, error))?;
+    if let Some(orientation) = orientation {
+        decoded.apply_orientation(orientation);
+    }
+    Ok(decoded)
+}
+
+/// Reads the header of an image; refuses what is no image, truncated, empty or over the limits.
+pub(crate) fn open<'b>(bytes: &'b [u8], name: &str) -> Result<impl ImageDecoder + 'b, DataError> {
     let mut reader =
         ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| DataError::image(name, error))?;
     match reader.format() {
@@ -97,7 +109,7 @@ pub(crate) fn decode_upright(bytes: &[u8], name: &str) -> Result<DynamicImage, D
     let mut limits = Limits::default();
     limits.max_alloc = Some(MAX_DECODED_BYTES);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(|error| DataError::image(name, error))?;
+    let decoder = reader.into_decoder().map_err(|error| DataError::image(name, error))?;
     let (width, height) = decoder.dimensions();
     let too_large = width.max(height) > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS;
     if too_large {
@@ -112,13 +124,7 @@ pub(crate) fn decode_upright(bytes: &[u8], name: &str) -> Result<DynamicImage, D
     if width == 0 || height == 0 {
         return Err(DataError::image(name, "it has no pixels"));
     }
-    // A broken EXIF block is no reason to refuse intact pixels.
-    let orientation = decoder.orientation().ok();
-    let mut decoded = DynamicImage::from_decoder(decoder).map_err(|error| DataError::image(name, error))?;
-    if let Some(orientation) = orientation {
-        decoded.apply_orientation(orientation);
-    }
-    Ok(decoded)
+    Ok(decoder)
 }
 
 /// Walks the marker segments of a JPEG up to its end-of-image marker (ITU T.81, annex B).

@@ -3,9 +3,9 @@
 
 use std::io::Cursor;
 
-use image::{DynamicImage, ImageFormat, RgbaImage};
+use image::{DynamicImage, ImageDecoder, ImageFormat, RgbaImage};
 
-use crate::decode::{decode_upright, fit, flatten};
+use crate::decode::{decode_upright, fit, flatten, open};
 use crate::{DataError, ImageShape, Pixels};
 
 /// A decoded image, upright.
@@ -21,6 +21,14 @@ impl Picture {
     /// one over the limits.
     pub fn decode(bytes: &[u8], name: &str) -> Result<Self, DataError> {
         decode_upright(bytes, name).map(Self)
+    }
+
+    /// The columns and rows of an image file as they are stored, from its header.
+    ///
+    /// # Errors
+    /// As [`Picture::decode`], except for damage that only decoding finds.
+    pub fn size(bytes: &[u8], name: &str) -> Result<(u32, u32), DataError> {
+        open(bytes, name).map(|decoder| decoder.dimensions())
     }
 
     /// A picture of `pixels` `[height, width, 4]`: red, green, blue, opacity.
@@ -85,6 +93,8 @@ mod tests {
         let picture = halves(40, 20);
         let file = picture.png().unwrap();
         assert_eq!(Picture::extension(&file), Some("png"));
+        assert_eq!(Picture::size(&file, "x").unwrap(), (40, 20));
+        assert!(Picture::size(&file[..10], "x").is_err() && Picture::size(b"text", "x").is_err());
         let shape = ImageShape { channels: 3, height: 8, width: 8 };
         let direct = picture.fit(shape).unwrap();
         assert_eq!(direct, Picture::decode(&file, "x").unwrap().fit(shape).unwrap());

@@ -1,4 +1,4 @@
-//! Actors, channels, clocks, files and storage: the one home of target differences.
+//! Actors, channels, clocks, files, images and storage: the one home of target differences.
 
 mod actor;
 #[cfg(target_arch = "wasm32")]
@@ -6,6 +6,7 @@ mod browser;
 mod channel;
 mod clock;
 mod files;
+mod images;
 mod pending;
 mod prefetch;
 mod storage;
@@ -16,6 +17,7 @@ pub use clock::{Stopwatch, unix_seconds};
 pub use files::{
     FileError, FileFilter, PickedFile, open_folders, pick_files, pick_files_of_folder, pick_folder, save_file,
 };
+pub use images::{RgbaPixels, decode_image};
 pub use pending::Pending;
 pub use prefetch::Prefetch;
 pub use storage::{Storage, StorageError};

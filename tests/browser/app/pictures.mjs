@@ -20,6 +20,30 @@ export async function writePictures(page, perKind) {
   return root;
 }
 
+/** Writes JPEG photos of twelve megapixels into `folder`; gives their paths. */
+export async function writePhotos(page, folder, count) {
+  await mkdir(folder, { recursive: true });
+  const paths = [];
+  for (let number = 0; number < count; number += 1) {
+    const base64 = await page.evaluate(drawPhoto, number);
+    paths.push(join(folder, `photo-${number}.jpg`));
+    await writeFile(paths.at(-1), Buffer.from(base64, "base64"));
+  }
+  return paths;
+}
+
+/** Runs in the page. */
+function drawPhoto(number) {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [4000, 3000];
+  const context = canvas.getContext("2d");
+  for (let stripe = 0; stripe < 200; stripe += 1) {
+    context.fillStyle = `hsl(${(37 * stripe + 90 * number) % 360} 60% ${30 + (stripe % 40)}%)`;
+    context.fillRect(20 * stripe, 0, 20, 3000 - 7 * stripe);
+  }
+  return canvas.toDataURL("image/jpeg", 0.9).split(",")[1];
+}
+
 export function pictureFile(root, kind, number) {
   return join(root, kind, `${kind}-${String(number).padStart(2, "0")}.png`);
 }

@@ -1,9 +1,9 @@
 // The tab Teach as a visitor uses it: drops, the camera, and what is left after a reload.
 
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
-import { KINDS } from "./pictures.mjs";
+import { KINDS, writePhotos } from "./pictures.mjs";
 import { launch, visiting } from "./support.mjs";
 import { classesOf, Pictures } from "./teaching.mjs";
 
@@ -29,6 +29,21 @@ describe("teaching", () => {
         await pictures.ask(visit, kind);
       }
       assert.deepEqual(visit.requests.slice(loaded), [], "requests while teaching");
+    });
+  });
+
+  test("learns from photos of twelve megapixels, and refuses half of one", async () => {
+    await visiting(browser, {}, async (visit) => {
+      await visit.openApp();
+      const [first, second] = await writePhotos(visit.page, pictures.file("photos"), 2);
+      const bytes = await readFile(second);
+      await writeFile(second, bytes.subarray(0, bytes.length / 2));
+      await visit.drop([pictures.file("photos")], { x: 400, y: 500 });
+      const { teach } = await visit.until("the photos were looked at", ({ teach }) => teach.embedded + teach.rejected === 2, 60);
+      assert.deepEqual([teach.embedded, teach.rejected], [1, 1]);
+      const { x, y, width, height } = await visit.find("What is this?");
+      await visit.drop([first], { x: x + width / 2, y: y + height / 2 });
+      await visit.until("the photo is recognised", (state) => state.teach.prediction?.best === "photos");
     });
   });
 

@@ -88,7 +88,7 @@ impl Look {
     pub fn load(&mut self, data: ImageData) {
         self.loading = Some(match data {
             ImageData::Rgba(picture) => Pending::ready(Some(picture)),
-            encoded => Pending::start(move || async move { encoded.picture(MOST_SIDE).ok() }),
+            encoded => Pending::start(move || async move { encoded.picture(MOST_SIDE).await.ok() }),
         });
     }
 

@@ -196,7 +196,7 @@ impl Actor {
             self.embed_decoded().await;
             self.images_first = false;
         } else if let Some(image) = self.unknown.pop_front() {
-            self.decode(&image);
+            self.decode(&image).await;
         } else if self.confusion_watched && std::mem::take(&mut self.confusion_stale) {
             self.tell_confusion().await;
         } else {
@@ -206,10 +206,10 @@ impl Actor {
     }
 
     /// Decodes an image of the lesson, shows its thumbnail, and puts it up for embedding.
-    fn decode(&mut self, image: &ClassImage) {
+    async fn decode(&mut self, image: &ClassImage) {
         let Some(teacher) = &self.teacher else { return };
         let id = image.id;
-        let pixels = decode(&image.image.data, &image.image.name).and_then(|picture| {
+        let pixels = decode(&image.image.data, &image.image.name).await.and_then(|picture| {
             let pixels = teacher.input.pixels(&picture)?;
             if self.album.shows_first(id)
                 && let Some(picture) = thumbnail(&picture)
@@ -271,7 +271,7 @@ impl Actor {
         let embedding = match &subject {
             Subject::Image(image) => {
                 let Some(input) = self.teacher.as_ref().map(|teacher| teacher.input) else { return };
-                match decode(image, "the image").and_then(|picture| input.pixels(&picture)) {
+                match decode(image, "the image").await.and_then(|picture| input.pixels(&picture)) {
                     Ok(pixels) => match self.embed(&[pixels]).await {
                         Some(embedding) => embedding,
                         None => return,

@@ -31,8 +31,8 @@ impl ImageData {
     ///
     /// # Errors
     /// With the reason and the remedy, for anything but a whole image of a known format.
-    pub fn picture(&self, most: u32) -> Result<RgbaImage, String> {
-        let picture = decode(self, "the image").map_err(|error| error.to_string())?;
+    pub async fn picture(&self, most: u32) -> Result<RgbaImage, String> {
+        let picture = decode(self, "the image").await.map_err(|error| error.to_string())?;
         let (width, height, pixels) = picture.thumbnail(most);
         RgbaImage::new(width, height, pixels).ok_or_else(|| "the image has no pixels; choose another".to_owned())
     }

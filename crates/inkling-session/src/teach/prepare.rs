@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use inkling_data::{DataError, ImageShape, Picture, Pixels};
+use inkling_platform::decode_image;
 
 use super::image::{ImageData, RgbaImage};
 use crate::model_card::ModelCard;
@@ -11,6 +12,11 @@ use crate::model_card::ModelCard;
 const THUMBNAIL: u32 = 96;
 /// Data whose mean is below this is light strokes on a dark ground.
 const DARK_MEAN: f32 = 0.3;
+
+/// An image of more pixels takes longer to decode than a frame.
+const PHOTO_PIXELS: u64 = 1 << 20;
+/// The columns that are kept of it: learners of photographs take 64 to 448.
+const PHOTO_COLUMNS: u32 = 1024;
 
 /// What a learner takes.
 #[derive(Clone, Copy, Debug)]
@@ -42,13 +48,22 @@ impl Input {
     }
 }
 
-/// Decodes an image; `name` stands for it in errors.
+/// Decodes an image; `name` stands for it in errors. A photo that would hold a page up is decoded
+/// by the browser, and comes smaller than it was.
 ///
 /// # Errors
 /// As [`Picture::decode`].
-pub(super) fn decode(image: &ImageData, name: &str) -> Result<Picture, DataError> {
+pub(super) async fn decode(image: &ImageData, name: &str) -> Result<Picture, DataError> {
     match image {
-        ImageData::Encoded(bytes) => Picture::decode(bytes, name),
+        ImageData::Encoded(bytes) => {
+            let (width, height) = Picture::size(bytes, name)?;
+            if u64::from(width) * u64::from(height) > PHOTO_PIXELS
+                && let Some(photo) = decode_image(bytes, width.min(PHOTO_COLUMNS)).await
+            {
+                return Picture::of_rgba(photo.width, photo.height, &photo.rgba);
+            }
+            Picture::decode(bytes, name)
+        }
         ImageData::Rgba(image) => Picture::of_rgba(image.width(), image.height(), image.pixels()),
     }
 }
