@@ -40,18 +40,18 @@ struct Params {
 @group(0) @binding(6) var<storage, read_write> arguments: array<u32>;
 
 // What becomes of a task with this squared residual.
-fn judge(rr: f32, bb: f32) -> u32 {
+fn judge(iteration: u32, rr: f32, bb: f32) -> u32 {
     let threshold = max(params.tolerance * params.tolerance, SMALLEST_SQUARED_RESIDUAL);
     if bb == 0.0 || rr <= threshold * bb {
         return CG_CONVERGED;
     }
-    if params.iteration >= params.max_iterations {
+    if iteration >= params.max_iterations {
         return CG_LIMIT;
     }
     return CG_RUNNING;
 }
 
-fn start(task: u32, sums: vec4<f32>) {
+fn start(task: u32, iteration: u32, sums: vec4<f32>) {
     let scalar = task * CG_SCALARS;
     let usable = is_finite(sums.x) && is_finite(sums.y) && is_finite(sums.z);
     for (var k = 0u; k < CG_SCALARS; k += 1u) {
@@ -64,7 +64,7 @@ fn start(task: u32, sums: vec4<f32>) {
         scalars[scalar + CG_RZ] = sums.y;
         scalars[scalar + CG_RR] = sums.x;
         scalars[scalar + CG_BB] = sums.z;
-        state = judge(sums.x, sums.z);
+        state = judge(iteration, sums.x, sums.z);
         if sums.z != 0.0 {
             best = sums.x;
             residual = sqrt(sums.x / sums.z);
@@ -76,7 +76,7 @@ fn start(task: u32, sums: vec4<f32>) {
     history[task * (params.max_iterations + 1u) * CG_RECORD] = residual;
 }
 
-fn advance(task: u32, sums: vec4<f32>) {
+fn advance(task: u32, iteration: u32, sums: vec4<f32>) {
     let scalar = task * CG_SCALARS;
     let curvature = scalars[scalar + CG_CURVATURE];
     let alpha = scalars[scalar + CG_ALPHA];
@@ -99,9 +99,9 @@ fn advance(task: u32, sums: vec4<f32>) {
     if improved {
         scalars[scalar + CG_BEST] = sums.x;
     }
-    states[2u * task] = judge(sums.x, bb);
-    states[2u * task + 1u] = params.iteration;
-    let record = (task * (params.max_iterations + 1u) + params.iteration) * CG_RECORD;
+    states[2u * task] = judge(iteration, sums.x, bb);
+    states[2u * task + 1u] = iteration;
+    let record = (task * (params.max_iterations + 1u) + iteration) * CG_RECORD;
     history[record] = sqrt(sums.x / bb);
     history[record - 2u] = alpha;
     history[record - 1u] = beta;
@@ -124,23 +124,28 @@ fn main(
     if flat_workgroup(workgroup, workgroups) != 0u {
         return;
     }
+    // A zero that lavapipe takes for a variable: where a branch or a loop's start and end follow
+    // parameters and constants alone, it compiles a kernel anew at every launch, and keeps it.
+    let zero = local / WORKGROUP_INVOCATIONS;
+    let iteration = params.iteration + zero;
     for (var task = local; task < params.tasks; task += WORKGROUP_INVOCATIONS) {
-        if params.iteration == 0u || states[2u * task] == CG_RUNNING {
+        if iteration == 0u || states[2u * task] == CG_RUNNING {
             var sums = vec4<f32>(0.0);
-            for (var block = 0u; block < params.blocks; block += 1u) {
-                sums += partials[task * params.blocks + block];
+            let end = (task + 1u) * params.blocks;
+            for (var at = task * params.blocks; at < end; at += 1u) {
+                sums += partials[at];
             }
-            if params.iteration == 0u {
-                start(task, sums);
+            if iteration == 0u {
+                start(task, iteration, sums);
             } else {
-                advance(task, sums);
+                advance(task, iteration, sums);
             }
         }
     }
     storageBarrier();
     if local == 0u {
         var count = 0u;
-        for (var task = 0u; task < params.tasks; task += 1u) {
+        for (var task = zero; task < params.tasks; task += 1u) {
             if states[2u * task] == CG_RUNNING {
                 count += 1u;
                 active_tasks[count] = task;
