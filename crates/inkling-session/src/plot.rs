@@ -8,6 +8,11 @@ use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
 
+mod legend;
+mod paper;
+
+use paper::Paper;
+
 /// A plot that the drawing library refuses; the message is the library's.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the plot cannot be drawn: {0}")]
@@ -94,7 +99,7 @@ pub fn render(panels: &[Plot]) -> Result<String, PlotError> {
     let count = panels.len().max(1);
     let height = PANEL_HEIGHT.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX));
     {
-        let root = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
+        let root = Paper::new(&mut svg, (WIDTH, height)).into_drawing_area();
         root.fill(&WHITE).map_err(failed)?;
         for (panel, area) in panels.iter().zip(root.split_evenly((count, 1))) {
             draw_panel(panel, &area)?;
@@ -108,7 +113,7 @@ fn failed(error: impl std::fmt::Display) -> PlotError {
     PlotError(error.to_string())
 }
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Area<'a> = DrawingArea<Paper<'a>, Shift>;
 
 fn draw_panel(plot: &Plot, area: &Area<'_>) -> Result<(), PlotError> {
     let x = range(plot.x_scale, plot.series.iter().flat_map(|s| s.points.iter().map(|p| p.0)), 0.0);
@@ -199,6 +204,7 @@ where
         .draw()
         .map_err(failed)?;
     let inside = |point: &(f64, f64)| drawable(plot.x_scale, point.0) && drawable(plot.y_scale, point.1);
+    let mut entries = Vec::new();
     for series in &plot.series {
         let color = PALETTE.get(series.color % PALETTE.len()).copied().unwrap_or(BLACK);
         let band = outline(series, x, y);
@@ -211,26 +217,10 @@ where
         if series.markers {
             chart.draw_series(points.iter().map(|point| Circle::new(*point, 3, color.filled()))).map_err(failed)?;
         }
-        let line = chart.draw_series(LineSeries::new(points, style)).map_err(failed)?;
-        if let Some(name) = &series.name {
-            line.label(name).legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 22, y)], style));
-        }
+        chart.draw_series(LineSeries::new(points, style)).map_err(failed)?;
+        entries.extend(series.name.iter().map(|name| (name.clone(), style)));
     }
-    if plot.series.iter().any(|series| series.name.is_some()) {
-        chart
-            .configure_series_labels()
-            .position(match plot.legend {
-                Corner::UpperLeft => SeriesLabelPosition::UpperLeft,
-                Corner::UpperRight => SeriesLabelPosition::UpperRight,
-                Corner::LowerRight => SeriesLabelPosition::LowerRight,
-            })
-            .background_style(WHITE.mix(0.8))
-            .border_style(BLACK.mix(0.2))
-            .label_font(("sans-serif", 14))
-            .draw()
-            .map_err(failed)?;
-    }
-    Ok(())
+    legend::draw(&entries, plot.legend, &chart.plotting_area().strip_coord_spec())
 }
 
 /// The outline of a band: along the upper edges, and back along the lower ones.
