@@ -44,6 +44,8 @@ pub enum Command {
     Eval(EvalArgs),
     /// Adapt a model to your own classes and classify images
     Adapt(AdaptArgs),
+    /// Write the embeddings of images to a file
+    Embed(EmbedArgs),
     /// Compute one task's loss and meta-gradient, to check against another implementation
     Grad(GradArgs),
     /// Run an experiment and write its table and plot
@@ -179,6 +181,29 @@ pub struct AdaptArgs {
     /// Refuse to use more GPU memory than this, for example 512MiB
     #[arg(long, value_name = "SIZE")]
     pub memory_budget: Option<ByteSize>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  inkling embed --model weights.safetensors photos/ --out embeddings.safetensors
+The output holds the tensor embeddings [N,d], in the order of the images (those of a folder by name).")]
+pub struct EmbedArgs {
+    /// The file of weights; it says itself what network it belongs to
+    #[arg(long, value_name = "FILE")]
+    pub model: PathBuf,
+    /// Images, or folders of images
+    #[arg(value_name = "FILE|DIR", required_unless_present = "values")]
+    pub images: Vec<PathBuf>,
+    /// In place of images the tensor images [N,C,H,W] of this file, f32 and normalised
+    #[arg(long, value_name = "SAFETENSORS", conflicts_with = "images")]
+    pub values: Option<PathBuf>,
+    /// Height and width of the images in pixels, where not those that the model was made for
+    #[arg(long, value_name = "PIXELS")]
+    pub image_size: Option<u32>,
+    /// The file to write
+    #[arg(long, value_name = "SAFETENSORS")]
+    pub out: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -2,7 +2,7 @@
 //   dx = dy / pixels
 // One invocation owns one pixel of one channel.
 // Launch: images · channels · pixels invocations. Workgroup memory: none.
-// Bindings: d_output [images, channels]; d_input [images, channels, pixels].
+// Bindings: d_output [images, channels] from element d_output_offset; d_input [images, channels, pixels].
 
 #import shared/grid.wgsl
 
@@ -10,6 +10,7 @@ struct Params {
     images: u32,
     channels: u32,
     pixels: u32,
+    d_output_offset: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -27,5 +28,5 @@ fn main(
     if index >= params.images * params.channels * params.pixels {
         return;
     }
-    d_input[index] = d_output[index / params.pixels] / f32(params.pixels);
+    d_input[index] = d_output[params.d_output_offset + index / params.pixels] / f32(params.pixels);
 }

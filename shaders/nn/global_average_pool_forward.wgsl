@@ -2,7 +2,8 @@
 //   y = Σ x / pixels
 // One invocation owns one (image, channel).
 // Launch: images · channels invocations. Workgroup memory: none. Loop bound: pixels / 4 + 3.
-// Bindings: input [images, channels, pixels]; output [images, channels].
+// Bindings: input [images, channels, pixels]; output [images, channels]
+// from element output_offset.
 
 #import shared/grid.wgsl
 
@@ -10,6 +11,7 @@ struct Params {
     images: u32,
     channels: u32,
     pixels: u32,
+    output_offset: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -38,5 +40,5 @@ fn main(
     for (; at < end; at += 1u) {
         sum.x += input[at];
     }
-    output[plane] = ((sum.x + sum.y) + (sum.z + sum.w)) / f32(params.pixels);
+    output[params.output_offset + plane] = ((sum.x + sum.y) + (sum.z + sum.w)) / f32(params.pixels);
 }

@@ -1,7 +1,7 @@
-// Gradient of a normalisation (with its ReLU and pooling) with respect to its input.
+// Gradient of a normalisation (with its activation and pooling) with respect to its input.
 //   dx = rstd · (γ_c dŷ − coupled · (R0 + x̂ R1) / count),   x̂ = (x − mean) · rstd
 //   count = images_per_set · channels/groups · height · width
-// where dŷ is d_output routed to the first argmax of its window and through the ReLU; zero
+// where dŷ is d_output routed to the first argmax of its window and through the activation; zero
 // elsewhere, also in the rows and columns that the pooling drops. coupled = 0: frozen statistics.
 // One invocation owns one window of the input, complete or cut off by the border, and writes
 // every pixel of it; window is 1 or 2.
@@ -11,6 +11,7 @@
 // d_output [images, channels, out_height, out_width] from element d_output_offset;
 // row_sums [rows, 2]; d_input [images, channels, height, width].
 
+#import shared/activation.wgsl
 #import shared/grid.wgsl
 #import shared/pool.wgsl
 
@@ -24,7 +25,8 @@ struct Params {
     groups: u32,
     images_per_set: u32,
     window: u32,
-    relu: u32,
+    floor: f32,
+    ceiling: f32,
     d_output_offset: u32,
     images_per_task: u32,
     parameter_stride: u32,
@@ -96,7 +98,7 @@ fn main(
         var dy = vec4<f32>(0.0);
         if has_cell && x / params.window < params.out_width {
             let z = (best_tap(taps, direction) - mean) * slope + shift;
-            if params.relu == 0u || !(z <= 0.0) {
+            if is_open(z, params.floor, params.ceiling) {
                 let routed = vec4<u32>(0u, 1u, 2u, 3u) == vec4<u32>(first_best_tap(taps, direction));
                 dy = select(dy, vec4<f32>(d_output[cell]), routed);
             }

@@ -4,7 +4,7 @@
 //   x̂ = (x − mean) · rstd,   x̂˙ = rstd · (ẋ − (T0 + x̂ T1) / count)
 //   count = images_per_set · channels/groups · height · width
 // where dŷ and dŷ˙ are d_output and d_output_dot, routed to the first argmax of their window and
-// through the ReLU; zero elsewhere, also in the rows and columns that the pooling drops.
+// through the activation; zero elsewhere, also in the rows and columns that the pooling drops.
 // coupled = 0, frozen statistics: T0 = T1 = R0 = R1 = R0˙ = R1˙ = 0.
 // One invocation owns one row of windows of the input, complete or cut off by the border, and
 // writes every pixel of them; window is 1 or 2.
@@ -15,6 +15,7 @@
 // d_output_dot [images, channels, out_height, out_width] from element d_output_offset;
 // d_input_dot [images, channels, height, width].
 
+#import shared/activation.wgsl
 #import shared/grid.wgsl
 #import shared/pool.wgsl
 
@@ -28,7 +29,8 @@ struct Params {
     groups: u32,
     images_per_set: u32,
     window: u32,
-    relu: u32,
+    floor: f32,
+    ceiling: f32,
     d_output_offset: u32,
     images_per_task: u32,
     parameter_stride: u32,
@@ -108,7 +110,7 @@ fn main(
         var dy_dot = vec4<f32>(0.0);
         if has_cell && x / params.window < params.out_width {
             let z = (best_tap(taps, sign(slope)) - mean) * slope + shift;
-            if params.relu == 0u || !(z <= 0.0) {
+            if is_open(z, params.floor, params.ceiling) {
                 let routed = vec4<u32>(0u, 1u, 2u, 3u) == vec4<u32>(first_best_tap(taps, sign(slope)));
                 dy = select(dy, vec4<f32>(d_output[cell]), routed);
                 dy_dot = select(dy_dot, vec4<f32>(d_output_dot[cell]), routed);

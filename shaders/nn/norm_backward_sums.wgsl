@@ -1,6 +1,6 @@
 // The two sums that the backward pass of a normalisation needs, per segment of cells.
 //   S0 = Σ dŷ        S1 = Σ dŷ · x̂        x̂ = (x − mean) · rstd
-// where dŷ is d_output routed to the first argmax of its window and through the ReLU (zero where
+// where dŷ is d_output routed to the first argmax of its window and through the activation (zero where
 // γ x̂ + β <= 0).
 // One invocation owns one (image, channel, segment) of `segment_cells` output cells; the last
 // segment of a channel may be shorter.
@@ -10,6 +10,7 @@
 // d_output [images, channels, out_height, out_width] from element d_output_offset;
 // sums [images, channels, segments, 2].
 
+#import shared/activation.wgsl
 #import shared/grid.wgsl
 #import shared/pool.wgsl
 
@@ -23,7 +24,8 @@ struct Params {
     groups: u32,
     images_per_set: u32,
     window: u32,
-    relu: u32,
+    floor: f32,
+    ceiling: f32,
     d_output_offset: u32,
     images_per_task: u32,
     parameter_stride: u32,
@@ -84,8 +86,8 @@ fn main(
             value = select(best, value, direction == 0.0);
         }
         let centred = value - mean;
-        let closed = params.relu != 0u && centred * slope + shift <= 0.0;
-        let dy = select(d_output[d_plane + cell], 0.0, closed);
+        let open = is_open(centred * slope + shift, params.floor, params.ceiling);
+        let dy = select(0.0, d_output[d_plane + cell], open);
         sum += dy;
         product_sum += dy * centred;
 

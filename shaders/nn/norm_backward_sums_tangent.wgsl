@@ -3,7 +3,7 @@
 //   x̂˙ = rstd · (ẋ − coupled · (T0 + x̂ T1) / count),   x̂ = (x − mean) · rstd
 //   count = images_per_set · channels/groups · height · width
 // where dŷ and dŷ˙ are d_output and d_output_dot, routed to the first argmax of their window and
-// through the ReLU. coupled = 0: frozen statistics.
+// through the activation. coupled = 0: frozen statistics.
 // One invocation owns one (image, channel, segment) of `segment_cells` output cells; the last
 // segment of a channel may be shorter.
 // Launch: images · channels · segments invocations. Workgroup memory: none.
@@ -13,6 +13,7 @@
 // [images, channels, out_height, out_width] from element d_output_offset;
 // sums [images, channels, segments, 4], in the order above.
 
+#import shared/activation.wgsl
 #import shared/grid.wgsl
 #import shared/pool.wgsl
 
@@ -26,7 +27,8 @@ struct Params {
     groups: u32,
     images_per_set: u32,
     window: u32,
-    relu: u32,
+    floor: f32,
+    ceiling: f32,
     d_output_offset: u32,
     images_per_task: u32,
     parameter_stride: u32,
@@ -95,7 +97,7 @@ fn main(
             tap = select(corner, below, best >= 2u) + (best & 1u);
         }
         let centred = input[tap] - mean;
-        if params.relu == 0u || !(centred * slope + shift <= 0.0) {
+        if is_open(centred * slope + shift, params.floor, params.ceiling) {
             let normalised = centred * rstd;
             let normalised_dot = rstd * (input_dot[tap] - means.x - normalised * means.y);
             let dy = d_output[d_plane + cell];

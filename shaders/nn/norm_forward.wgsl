@@ -1,5 +1,5 @@
-// Normalisation, scale and shift, ReLU and max-pooling in one pass.
-//   y = maxpool(relu?(γ_c (x − mean) · rstd + β_c)), windows of window × window with that stride,
+// Normalisation, scale and shift, activation and max-pooling in one pass.
+//   y = maxpool(min(max(γ_c (x − mean) · rstd + β_c, floor), ceiling)), windows of window × window with that stride,
 //   incomplete windows dropped; window is 1 or 2.
 // (mean, rstd) is row (image / images_per_set) · groups + channel / (channels / groups) of the
 // statistics; γ and β are those of task image / images_per_task.
@@ -9,6 +9,7 @@
 // Bindings: input [images, channels, height, width]; statistics [rows, 2]; parameters (flat);
 // output [images, channels, out_height, out_width] from element output_offset.
 
+#import shared/activation.wgsl
 #import shared/grid.wgsl
 #import shared/pool.wgsl
 
@@ -22,7 +23,8 @@ struct Params {
     groups: u32,
     images_per_set: u32,
     window: u32,
-    relu: u32,
+    floor: f32,
+    ceiling: f32,
     output_offset: u32,
     images_per_task: u32,
     parameter_stride: u32,
@@ -68,8 +70,7 @@ fn main(
             value = best_tap(vec4<f32>(value, input[corner + 1u], input[below], input[below + 1u]), direction);
         }
         let z = (value - mean) * slope + shift;
-        // Written so that a NaN passes.
-        output[at] = select(z, 0.0, params.relu != 0u && z <= 0.0);
+        output[at] = activate(z, params.floor, params.ceiling);
         corner += params.window;
         at += 1u;
     }

@@ -1,5 +1,5 @@
-// Tangent of a normalisation with its ReLU and max-pooling.
-//   ẏ = γ̇ x̂ + γ x̂˙ + β̇   where the ReLU is open, at the tap that the pooling chose; else 0
+// Tangent of a normalisation with its activation and max-pooling.
+//   ẏ = γ̇ x̂ + γ x̂˙ + β̇   where the activation is open, at the tap that the pooling chose; else 0
 //   x̂˙ = rstd · (ẋ − coupled · (T0 + x̂ T1) / count),   x̂ = (x − mean) · rstd
 //   count = images_per_set · channels/groups · height · width
 // (T0, T1) are norm_tangent_sums over the row of the statistics. coupled = 0: frozen statistics.
@@ -10,6 +10,7 @@
 // tangent_sums [rows, 2]; parameters, direction (flat, of one layout);
 // output_dot [images, channels, out_height, out_width] from element output_offset.
 
+#import shared/activation.wgsl
 #import shared/grid.wgsl
 #import shared/pool.wgsl
 
@@ -23,7 +24,8 @@ struct Params {
     groups: u32,
     images_per_set: u32,
     window: u32,
-    relu: u32,
+    floor: f32,
+    ceiling: f32,
     output_offset: u32,
     images_per_task: u32,
     parameter_stride: u32,
@@ -83,11 +85,11 @@ fn main(
             tap = select(corner, below, best >= 2u) + (best & 1u);
         }
         let centred = input[tap] - mean;
-        let closed = params.relu != 0u && centred * slope + shift <= 0.0;
+        let open = is_open(centred * slope + shift, params.floor, params.ceiling);
         let normalised = centred * rstd;
         let normalised_dot = rstd * (input_dot[tap] - means.x - normalised * means.y);
         let z_dot = weight_dot * normalised + weight * normalised_dot + shift_dot;
-        output_dot[at] = select(z_dot, 0.0, closed);
+        output_dot[at] = select(0.0, z_dot, open);
         corner += params.window;
         at += 1u;
     }

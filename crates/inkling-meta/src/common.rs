@@ -13,6 +13,8 @@ use crate::workspace::Purpose;
 #[derive(Debug)]
 pub(crate) struct Common<B> {
     pub(crate) parameters: B,
+    /// What the network has and does not train.
+    pub(crate) frozen: Option<B>,
     pub(crate) running: B,
     pub(crate) gradient: Option<B>,
     pub(crate) optimizer: Option<OptimizerState<B>>,
@@ -45,7 +47,9 @@ impl<B> Common<B> {
         let (tasks, queries) = (u64::from(limits.tasks), u64::from(limits.queries));
         let mut values = |category, name: &str, elements| allocate.values(category, name, elements);
         let running = u64::from(model.network.running().elements());
+        let frozen = Some(u64::from(model.network.frozen().elements())).filter(|&elements| elements > 0);
         Ok(Self {
+            frozen: frozen.map(|elements| values(Category::Parameters, "frozen", elements)).transpose()?,
             parameters: values(Category::Parameters, "parameters", u64::from(elements))?,
             running: values(Category::Parameters, "running", running)?,
             gradient: trains.then(|| values(Category::Gradient, "gradient", u64::from(elements))).transpose()?,

@@ -3,7 +3,7 @@
 
 use crate::engine::Engine;
 use crate::model::LearnerKind;
-use crate::{Images, Learner, MetaError, Task};
+use crate::{Images, Learner, MetaError, Outcome, Task};
 
 impl Learner {
     /// The embeddings of any number of images, `[images, d]`, each independent of the others; in
@@ -34,6 +34,22 @@ impl Learner {
     /// # Errors
     /// As [`Learner::logits`] and [`Learner::embed`].
     pub async fn logits_of_embeddings(&mut self, task: &Task<'_>) -> Result<Vec<f32>, MetaError> {
+        let mut logits = Vec::with_capacity(task.query_labels.len() * task.ways as usize);
+        self.classify_embeddings(task, Some(&mut logits)).await?;
+        Ok(logits)
+    }
+
+    /// Learns from the embeddings of a support and scores embedded queries: both halves of the task
+    /// are [`Images::Values`] of [`Learner::embed`].
+    ///
+    /// # Errors
+    /// As [`Learner::evaluate`] and [`Learner::embed`].
+    pub async fn evaluate_embeddings(&mut self, task: &Task<'_>) -> Result<Outcome, MetaError> {
+        self.classify_embeddings(task, None).await?;
+        self.outcome_of_one(task.query_labels.len() as u32).await
+    }
+
+    async fn classify_embeddings(&mut self, task: &Task<'_>, seen: Option<&mut Vec<f32>>) -> Result<(), MetaError> {
         self.model().check_embeds()?;
         task.check(u64::from(self.model().network().dimension()), self.limits())?;
         let (Images::Values(support), Images::Values(queries)) = (task.support, task.query) else {
@@ -41,7 +57,7 @@ impl Learner {
         };
         let (engine, recorder, model) = self.parts();
         match engine {
-            Engine::Head(engine) => engine.logits_of_embeddings(recorder, model, task, (support, queries)).await,
+            Engine::Head(engine) => engine.classify_embeddings(recorder, model, task, (support, queries), seen).await,
             Engine::FullNetwork(_) => Err(no_embeddings()),
         }
     }

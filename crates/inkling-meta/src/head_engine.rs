@@ -43,8 +43,7 @@ impl HeadEngine {
 
     fn prepare(&mut self, recorder: &mut Recorder, model: &Model) -> Result<(), MetaError> {
         if !self.packed {
-            let (parameters, scratch) = (&self.workspace.common.parameters, &self.workspace.scratch);
-            model.network.prepare(recorder, parameters, TaskAxis::shared(1, 1), scratch)?;
+            model.network.prepare(recorder, self.workspace.pass(TaskAxis::shared(1, 1)))?;
             self.packed = true;
         }
         Ok(())
@@ -161,28 +160,31 @@ impl HeadEngine {
         Ok(embeddings)
     }
 
-    /// Fits the head to one task's embeddings and gives the logits of its embedded queries.
-    pub(crate) async fn logits_of_embeddings(
+    /// Fits the head to one task's embeddings and scores its embedded queries; `seen` gets their
+    /// logits.
+    pub(crate) async fn classify_embeddings(
         &mut self,
         recorder: &mut Recorder,
         model: &Model,
         task: &Task<'_>,
         (support, queries): (&[f32], &[f32]),
-    ) -> Result<Vec<f32>, MetaError> {
+        mut seen: Option<&mut Vec<f32>>,
+    ) -> Result<(), MetaError> {
         let tasks = std::slice::from_ref(task);
         let members = task.support_labels.len() as u32;
         let mut step = Step::new(model, &self.sizes, (recorder, &self.workspace), tasks, (members, 0, None));
         step.fit_embeddings(support).await?;
         let dimension = model.network.dimension() as usize;
-        let mut logits = Vec::with_capacity(task.query_labels.len() * task.ways as usize);
         for batch in step.batches() {
             let from = batch.first as usize * dimension;
             let rows = queries.get(from..from + batch.queries as usize * dimension).unwrap_or_default();
             step.score_embeddings(batch, rows).await?;
-            let bytes = 4 * u64::from(batch.queries) * u64::from(task.ways);
-            logits.extend(step.recorder.read::<f32>(self.workspace.head.logits().slice(0, bytes)?).await?);
+            if let Some(logits) = &mut seen {
+                let bytes = 4 * u64::from(batch.queries) * u64::from(task.ways);
+                logits.extend(step.recorder.read::<f32>(self.workspace.head.logits().slice(0, bytes)?).await?);
+            }
         }
-        Ok(logits)
+        Ok(())
     }
 }
 

@@ -87,7 +87,12 @@ impl Learner {
     /// # Errors
     /// [`inkling_nn::NnError::Weights`] lists every misfit; device errors.
     pub async fn set_weights(&mut self, weights: &Weights) -> Result<(), MetaError> {
-        let [parameters, running] = weights.to_flat([&self.model.layout, self.model.network.running()], &[])?;
+        let network = &self.model.network;
+        let layouts = [&self.model.layout, network.running(), network.frozen()];
+        let [parameters, running, frozen] = weights.to_flat(layouts, &[])?;
+        if let Some(to) = &self.engine.common().frozen {
+            self.recorder.upload_values(to.all(), &frozen).await?;
+        }
         self.recorder.upload_values(self.engine.common().parameters.all(), &parameters).await?;
         self.recorder.upload_values(self.engine.common().running.all(), &running).await?;
         self.engine.forget_weights();
@@ -104,6 +109,10 @@ impl Learner {
         weights.insert_flat(&self.model.layout, &parameters)?;
         let running = self.recorder.read(self.engine.common().running.all()).await?;
         weights.insert_flat(self.model.network.running(), &running)?;
+        if let Some(frozen) = &self.engine.common().frozen {
+            let frozen = self.recorder.read(frozen.all()).await?;
+            weights.insert_flat(self.model.network.frozen(), &frozen)?;
+        }
         Ok(weights)
     }
 
@@ -365,6 +374,12 @@ impl Learner {
             }
         }
         Ok(tasks.first().map_or(0, |task| task.query_labels.len() as u32))
+    }
+
+    /// The outcome of one task that was scored last.
+    pub(crate) async fn outcome_of_one(&mut self, queries: u32) -> Result<Outcome, MetaError> {
+        let values = self.read_outcomes(1, queries).await?;
+        Ok(outcomes_of(&[queries], &values).first().copied().unwrap_or_default())
     }
 
     /// Checks the tasks of a pass.

@@ -2,7 +2,7 @@
 
 use inkling_data::ImageShape;
 use inkling_gpu::{Bytes, Plan, Recorder, Tier};
-use inkling_nn::{Conv4, Conv4Config, Layout, Weights};
+use inkling_nn::{Layout, Network, NetworkConfig, Weights};
 
 use crate::full_network::{FullNetworkModel, FullNetworkWorkspace, unrolled_graph};
 use crate::heads::HeadModel;
@@ -34,7 +34,7 @@ impl From<FullNetworkSettings> for LearnerKind {
 #[derive(Clone, Debug, PartialEq)]
 pub struct LearnerConfig {
     /// The network.
-    pub network: Conv4Config,
+    pub network: NetworkConfig,
     /// What adapts to a task.
     pub kind: LearnerKind,
     /// The estimator.
@@ -79,7 +79,7 @@ fn check_subset_time(head: &HeadModel, gradient: &GradientSettings) -> Result<()
 #[derive(Clone, Debug)]
 pub struct Model {
     pub(crate) config: LearnerConfig,
-    pub(crate) network: Conv4,
+    pub(crate) network: Network,
     pub(crate) kind: KindModel,
     pub(crate) layout: Layout,
 }
@@ -90,7 +90,7 @@ impl Model {
     /// # Errors
     /// [`MetaError::Config`] where network, head and estimator do not go together.
     pub fn new(config: LearnerConfig, tier: Tier) -> Result<Self, MetaError> {
-        let network = Conv4::new(config.network, tier)?;
+        let network = Network::new(config.network, tier)?;
         let embeds = matches!(config.kind, LearnerKind::Head(_));
         if embeds && config.network.norm.couples_images() && config.gradient.estimator != Estimator::Full {
             return Err(MetaError::config(
@@ -123,7 +123,7 @@ impl Model {
     }
 
     /// The network.
-    pub fn network(&self) -> &Conv4 {
+    pub fn network(&self) -> &Network {
         &self.network
     }
 
@@ -179,7 +179,7 @@ impl Model {
     /// # Errors
     /// None in practice: the vectors are of these layouts.
     pub fn initial_weights(&self, mut normal: impl FnMut() -> f32) -> Result<Weights, MetaError> {
-        let (mut parameters, running) = self.network.initialize(&mut normal);
+        let [mut parameters, frozen, running] = self.network.initialize(&mut normal);
         parameters.resize(self.layout.elements() as usize, 0.0);
         match &self.kind {
             KindModel::Head(head) => {
@@ -193,6 +193,7 @@ impl Model {
         }
         let mut weights = Weights::default();
         weights.insert_flat(&self.layout, &parameters)?;
+        weights.insert_flat(self.network.frozen(), &frozen)?;
         weights.insert_flat(self.network.running(), &running)?;
         Ok(weights)
     }

@@ -52,11 +52,10 @@ impl<'l> Step<'l> {
 
     /// A pass of these chunks, which hold `each` images of every task where the norm couples them.
     fn pass(&self, chunks: &[Chunk<'l>], each: u32) -> Pass<'l> {
-        let common = &self.workspace.common;
         let images = chunks.iter().map(|chunk| chunk.images).sum();
         let axis =
             if self.coupled() { TaskAxis::shared(images / each.max(1), each) } else { TaskAxis::shared(1, images) };
-        Pass { parameters: &common.parameters, running: &common.running, scratch: &self.workspace.scratch, axis }
+        self.workspace.pass(axis)
     }
 
     fn coupled(&self) -> bool {

@@ -1,7 +1,7 @@
 //! Every buffer of a learner, handed out by a device or written down by a plan.
 
-use inkling_gpu::{Allocate, Category, GpuError};
-use inkling_nn::{Activations, Conv4, Gradients, Scratch};
+use inkling_gpu::{Allocate, Buffer, Category, GpuError};
+use inkling_nn::{Activations, Gradients, Keep, Network, Pass, Scratch, TaskAxis};
 
 use crate::common::Common;
 use crate::heads::{AnyHead, HeadModel};
@@ -45,7 +45,7 @@ impl Purpose {
 
 /// The most images of one chunk: no activation may exceed a binding, and where the norm couples
 /// chunks they begin at multiples of what it asks for.
-pub(crate) fn most_images(network: &Conv4) -> u32 {
+pub(crate) fn most_images(network: &Network) -> u32 {
     let most = (MAX_ACTIVATION_BYTES / (4 * network.largest_activation()).max(1)).clamp(1, 1 << 20) as u32;
     let unit = if network.config().norm.couples_images() { network.coupled_chunk() } else { 1 };
     (most / unit).max(1) * unit
@@ -161,10 +161,11 @@ impl<B> Workspace<B> {
         };
         let chunk_rows_buffer = of_chunk("chunk.rows", d)?;
         let chunk_indices = of_chunk("chunk.indices", 1)?;
+        let keep = if trains { Keep::Gradient } else { Keep::Nothing };
         let mut room = |name: &str, sizes: &[u32]| -> Result<Vec<Room<Activations<B>>>, GpuError> {
             let numbered = sizes.iter().enumerate();
             let one = |(index, &images): (usize, &u32)| {
-                let buffers = network.activations(allocate, &format!("{name}.{index}"), images)?;
+                let buffers = network.activations(allocate, &format!("{name}.{index}"), images, keep)?;
                 Ok(Room { images, buffers })
             };
             numbered.map(one).collect()
@@ -190,5 +191,13 @@ impl<B> Workspace<B> {
             chunk_indices,
             head,
         })
+    }
+}
+
+impl Workspace<Buffer> {
+    /// A pass of these tasks.
+    pub(crate) fn pass(&self, axis: TaskAxis) -> Pass<'_> {
+        let Common { parameters, frozen, running, .. } = &self.common;
+        Pass { parameters, frozen: frozen.as_ref(), running, scratch: &self.scratch, axis }
     }
 }

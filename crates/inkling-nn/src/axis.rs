@@ -102,6 +102,11 @@ impl Span {
         Self { first_task: 0, tasks: 1, images, strides: [0, 0] }
     }
 
+    /// The same images, of tasks that share parameters and gradient.
+    pub(crate) fn sharing(self) -> Self {
+        Self { strides: [0, 0], ..self }
+    }
+
     /// Tasks in the span.
     pub fn tasks(&self) -> u32 {
         self.tasks

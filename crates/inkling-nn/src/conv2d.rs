@@ -1,7 +1,8 @@
 //! Convolution with bias, forward and backward, by the kernels that suit the device.
 //!
-//! 3×3 kernels with stride 1 and padding 1 run on packed uniform weights (`conv3x3_*`); all
-//! others run on the baseline (`conv2d_*`).
+//! 3×3 kernels with stride 1 and padding 1 (`conv3x3_*`) and 1×1 kernels with stride 1
+//! (`pointwise_*`) run on packed uniform weights; all others, and the weight gradient of 1×1 kernels,
+//! run on the baseline (`conv2d_*`).
 
 use inkling_gpu::kernels::{
     conv2d_backward_input, conv2d_backward_weight, conv2d_forward, conv2d_reduce_partials, conv3x3_backward_weight,
@@ -11,9 +12,10 @@ use inkling_gpu::{Allocate, Buffer, Category, GpuError, Recorder, Tier};
 
 use crate::axis::Span;
 use crate::layout::Layout;
+use crate::pointwise;
 
 /// Stands for "no value" in kernels.
-const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 /// Output channels of one `conv3x3_forward` launch.
 const BLOCK: u32 = 16;
 /// Input channels of one `conv3x3_forward` launch.
@@ -34,19 +36,58 @@ pub struct Conv2d {
     out_channels: u32,
     kernel: u32,
     stride: u32,
+    /// Zeros above and to the left.
     padding: u32,
     in_size: [u32; 2],
     out_size: [u32; 2],
     weight_offset: u32,
+    /// NONE: no bias.
     bias_offset: u32,
-    tiled: bool,
+    kernels: Kernels,
+}
+
+/// Which kernels take a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kernels {
+    Tiled3x3,
+    Pointwise,
+    Baseline,
+}
+
+/// Zeros around the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Padding {
+    /// As many on all sides.
+    Both(u32),
+    /// TensorFlow's SAME: such that the output has ⌈size / stride⌉ pixels; where the number of
+    /// zeros is odd, one more follows than precedes.
+    Same,
+}
+
+impl Padding {
+    /// Pixels of the output of `size` pixels.
+    pub(crate) fn out_size(self, size: u32, kernel: u32, stride: u32) -> u32 {
+        match self {
+            Self::Both(padding) => (size + 2 * padding).saturating_sub(kernel) / stride + 1,
+            Self::Same => size.div_ceil(stride),
+        }
+    }
+
+    /// Zeros before the first pixel.
+    pub(crate) fn before(self, size: u32, kernel: u32, stride: u32) -> u32 {
+        match self {
+            Self::Both(padding) => padding,
+            Self::Same => {
+                let covered = (self.out_size(size, kernel, stride) - 1) * stride + kernel;
+                covered.saturating_sub(size) / 2
+            }
+        }
+    }
 }
 
 /// What a layer of this geometry is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Conv2dShape {
-    /// Channels of the input.
-    pub in_channels: u32,
     /// Channels of the output.
     pub out_channels: u32,
     /// Height and width of the kernel.
@@ -54,12 +95,12 @@ pub struct Conv2dShape {
     /// Step between output pixels.
     pub stride: u32,
     /// Zeros around the input.
-    pub padding: u32,
-    /// Height and width of the input.
-    pub in_size: [u32; 2],
+    pub padding: Padding,
+    /// Whether a bias is added.
+    pub has_bias: bool,
 }
 
-/// A layer's weights packed for `conv3x3_forward`, in both directions; empty for the baseline.
+/// A layer's weights packed for its kernels, in both directions; empty for the baseline.
 #[derive(Debug)]
 pub struct PackedWeights<B> {
     forward: Option<B>,
@@ -76,9 +117,11 @@ pub struct ConvWeights<'b> {
 }
 
 /// What a kernel does with the output that is there; as it takes it.
-#[derive(Clone, Copy)]
-enum Write {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// The output is the result.
     Replace = 0,
+    /// The result is added to the output.
     Add = 1,
 }
 
@@ -92,14 +135,22 @@ pub struct GradientTarget<'b> {
 }
 
 impl Conv2d {
-    /// Adds the layer's `weight` [O,I,k,k] and `bias` [O] to `layout` under `name`.
-    pub fn new(layout: &mut Layout, name: &str, shape: Conv2dShape, tier: Tier) -> Self {
-        let Conv2dShape { in_channels, out_channels, kernel, stride, padding, in_size } = shape;
+    /// Adds the layer's `weight` [O,I,k,k] and `bias` [O] to `layout` under `name`, for inputs of
+    /// `in_channels` channels and this height and width.
+    pub fn new(
+        layout: &mut Layout,
+        name: &str,
+        shape: Conv2dShape,
+        (in_channels, in_size): (u32, [u32; 2]),
+        tier: Tier,
+    ) -> Self {
+        let Conv2dShape { out_channels, kernel, stride, padding, has_bias } = shape;
         let (i, o, k) = (in_channels as usize, out_channels as usize, kernel as usize);
         let weight_offset = layout.push(format!("{name}.weight"), &[o, i, k, k]);
-        let bias_offset = layout.push(format!("{name}.bias"), &[o]);
-        let out_size = in_size.map(|size| (size + 2 * padding).saturating_sub(kernel) / stride + 1);
-        let tiled = tiles((kernel, stride, padding), tier);
+        let bias_offset = if has_bias { layout.push(format!("{name}.bias"), &[o]) } else { NONE };
+        let out_size = in_size.map(|size| padding.out_size(size, kernel, stride));
+        let padding = padding.before(in_size[0], kernel, stride);
+        let kernels = kernels((kernel, stride, padding), in_size == out_size, tier);
         Self {
             in_channels,
             out_channels,
@@ -110,8 +161,18 @@ impl Conv2d {
             out_size,
             weight_offset,
             bias_offset,
-            tiled,
+            kernels,
         }
+    }
+
+    /// Where the weights begin, and how many there are.
+    pub(crate) fn weight_range(&self) -> (u32, u32) {
+        (self.weight_offset, self.out_channels * self.fan_in())
+    }
+
+    /// Inputs of each output.
+    pub(crate) fn fan_in(&self) -> u32 {
+        self.in_channels * self.kernel * self.kernel
     }
 
     /// Height and width of the output.
@@ -148,12 +209,13 @@ impl Conv2d {
         tasks: u32,
     ) -> Result<PackedWeights<A::Buffer>, GpuError> {
         let mut room = |inputs: u32, outputs: u32, direction: &str| {
-            let bytes = u64::from(tasks) * packed_bytes(inputs, outputs);
+            let bytes = u64::from(tasks) * self.packed_bytes(inputs, outputs);
             allocate.buffer(Category::Workspace, &format!("{name}.packed.{direction}"), bytes)
         };
-        let forward = self.tiled.then(|| room(self.in_channels, self.out_channels, "forward")).transpose()?;
+        let packs = self.kernels != Kernels::Baseline;
+        let forward = packs.then(|| room(self.in_channels, self.out_channels, "forward")).transpose()?;
         let backward =
-            (self.tiled && backward).then(|| room(self.out_channels, self.in_channels, "backward")).transpose()?;
+            (packs && backward).then(|| room(self.out_channels, self.in_channels, "backward")).transpose()?;
         Ok(PackedWeights { forward, backward })
     }
 
@@ -175,6 +237,12 @@ impl Conv2d {
         ];
         for (buffer, in_channels, out_channels, transpose) in directions {
             let Some(buffer) = buffer else { continue };
+            if self.kernels == Kernels::Pointwise {
+                let direction =
+                    pointwise::Direction { inputs: in_channels, outputs: out_channels, transpose: transpose == 1 };
+                direction.pack(recorder, (parameters, self.weight_offset), (tasks, stride), buffer)?;
+                continue;
+            }
             let elements = (packed_bytes(in_channels, out_channels) / 4) as u32;
             let params = conv3x3_pack::Params {
                 tasks,
@@ -190,6 +258,32 @@ impl Conv2d {
             recorder.dispatch(params, buffers, u64::from(tasks) * u64::from(elements))?;
         }
         Ok(())
+    }
+
+    /// Bytes of one task's packed weights in one direction.
+    fn packed_bytes(&self, inputs: u32, outputs: u32) -> u64 {
+        match self.kernels {
+            Kernels::Pointwise => pointwise::Direction { inputs, outputs, transpose: false }.packed_bytes(),
+            Kernels::Tiled3x3 | Kernels::Baseline => packed_bytes(inputs, outputs),
+        }
+    }
+
+    /// The products on packed weights, of one direction.
+    async fn packed_products(
+        &self,
+        recorder: &mut Recorder,
+        span: Span,
+        (inputs, outputs, transpose): (u32, u32, bool),
+        (bias_offset, write): (u32, Write),
+        weights: (&Buffer, &Buffer),
+        buffers: (&Buffer, &Buffer),
+    ) -> Result<(), GpuError> {
+        if self.kernels == Kernels::Pointwise {
+            let direction = pointwise::Direction { inputs, outputs, transpose };
+            let pixels = self.in_size[0] * self.in_size[1];
+            return direction.launch(recorder, (span, pixels), (bias_offset, write), weights, buffers).await;
+        }
+        self.tiles(recorder, span, (inputs, outputs), (bias_offset, write), weights, buffers).await
     }
 
     /// `output` = convolution of `input` plus bias, for the images of `span`.
@@ -240,9 +334,10 @@ impl Conv2d {
     ) -> Result<(), GpuError> {
         let bias_offset = if bias_offset == NONE { NONE } else { span.parameter_offset(bias_offset) };
         if let Some(packed) = &weights.packed.forward {
-            let channels = (self.in_channels, self.out_channels);
+            let direction = (self.in_channels, self.out_channels, false);
             let weights = (packed, weights.parameters);
-            return self.tiles(recorder, span, channels, (bias_offset, write), weights, (input, output)).await;
+            let buffers = (input, output);
+            return self.packed_products(recorder, span, direction, (bias_offset, write), weights, buffers).await;
         }
         recorder.work(f64::from(span.all_images()) * self.flops());
         let params = conv2d_forward::Params {
@@ -268,7 +363,7 @@ impl Conv2d {
         recorder.dispatch(params, buffers, u64::from(span.all_images()) * elements(blocks, self.out_size))
     }
 
-    /// `d_input` = gradient with respect to the input.
+    /// `d_input` = gradient with respect to the input, or is added to.
     ///
     /// # Errors
     /// Device errors.
@@ -278,9 +373,9 @@ impl Conv2d {
         span: Span,
         d_output: &Buffer,
         weights: ConvWeights<'_>,
-        d_input: &Buffer,
+        (d_input, write): (&Buffer, Write),
     ) -> Result<(), GpuError> {
-        self.convolve_back(recorder, span, d_output, weights, Write::Replace, d_input).await
+        self.convolve_back(recorder, span, d_output, weights, write, d_input).await
     }
 
     /// `d_input_dot` = the tangent of [`Conv2d::backward_input`]: that of `d_output_dot` with the
@@ -310,9 +405,10 @@ impl Conv2d {
         d_input: &Buffer,
     ) -> Result<(), GpuError> {
         if let Some(packed) = &weights.packed.backward {
-            let channels = (self.out_channels, self.in_channels);
+            let direction = (self.out_channels, self.in_channels, true);
             let weights = (packed, weights.parameters);
-            return self.tiles(recorder, span, channels, (NONE, write), weights, (d_output, d_input)).await;
+            let buffers = (d_output, d_input);
+            return self.packed_products(recorder, span, direction, (NONE, write), weights, buffers).await;
         }
         recorder.work(f64::from(span.all_images()) * self.flops());
         let params = conv2d_backward_input::Params {
@@ -393,10 +489,7 @@ impl Conv2d {
     /// Elements of the partial sums that the weight gradient of up to `images` images needs, of up
     /// to `tasks` tasks with a gradient of their own.
     pub fn partial_elements(&self, images: u32, tasks: u32) -> u64 {
-        // n images in splits of s are ⌈n/s⌉ splits, at most (n + s − 1)/s; added up over the tasks.
-        let (images, tasks, split) = (u64::from(images), u64::from(tasks.min(images)), u64::from(self.split_images()));
-        let splits = (images + tasks * (split - 1)) / split;
-        splits.max(1) * self.parameter_elements()
+        most_splits(images, tasks, self.split_images()) * self.parameter_elements()
     }
 
     fn parameter_elements(&self) -> u64 {
@@ -460,7 +553,7 @@ impl Conv2d {
         let splits_per_task = images_per_task.div_ceil(images_per_split).max(1);
         let splits = tasks * splits_per_task;
         let slices = (input.all(), d_output.all(), target.partials.all());
-        if self.tiled {
+        if self.kernels == Kernels::Tiled3x3 {
             let params = conv3x3_backward_weight::Params {
                 images: span.all_images(),
                 in_channels: self.in_channels,
@@ -496,7 +589,8 @@ impl Conv2d {
             recorder.dispatch(params, buffers, u64::from(splits) * self.parameter_elements())?;
         }
         let weights = self.parameter_elements() as u32 - self.out_channels;
-        let added = if with_bias { weights + self.out_channels } else { weights };
+        let has_bias = self.bias_offset != NONE;
+        let added = if with_bias && has_bias { weights + self.out_channels } else { weights };
         let params = conv2d_reduce_partials::Params {
             tasks,
             splits_per_task,
@@ -504,7 +598,7 @@ impl Conv2d {
             biases: self.out_channels,
             added,
             weight_offset: span.gradient_offset(self.weight_offset),
-            bias_offset: span.gradient_offset(self.bias_offset),
+            bias_offset: if has_bias { span.gradient_offset(self.bias_offset) } else { 0 },
             gradient_stride: span.gradient_stride(),
         };
         let buffers = conv2d_reduce_partials::Buffers { partials: slices.2, gradient: target.gradient.all() };
@@ -512,13 +606,22 @@ impl Conv2d {
     }
 }
 
-/// Whether the tiled kernels take a convolution on a device of this tier. Measured on
-/// processors alone: in a browser's software adapter they take 2.5 s to compile; on a GPU the
-/// weight gradient's 288 sums may spill, which is to be measured before this rule is kept.
-fn tiles(shape: (u32, u32, u32), tier: Tier) -> bool {
-    match tier {
-        Tier::Cpu | Tier::Gpu | Tier::Browser => shape == (3, 1, 1),
+/// The kernels that take a convolution on a device of this tier. Measured on processors alone: in a
+/// browser's software adapter the tiled ones take 2.5 s to compile; on a GPU the weight gradient's
+/// 288 sums may spill, which is to be measured before this rule is kept.
+fn kernels(shape: (u32, u32, u32), keeps_size: bool, tier: Tier) -> Kernels {
+    match (shape, tier) {
+        ((3, 1, 1), Tier::Cpu | Tier::Gpu | Tier::Browser) if keeps_size => Kernels::Tiled3x3,
+        ((1, 1, 0), Tier::Cpu | Tier::Gpu | Tier::Browser) if keeps_size => Kernels::Pointwise,
+        _ => Kernels::Baseline,
     }
+}
+
+/// The most splits of s images that up to `images` images need, of up to `tasks` tasks whose sums
+/// are their own: n images are ⌈n/s⌉ splits, at most (n + s − 1)/s, added up over the tasks.
+pub(crate) fn most_splits(images: u32, tasks: u32, split: u32) -> u64 {
+    let (images, tasks, split) = (u64::from(images), u64::from(tasks.min(images)), u64::from(split));
+    ((images + tasks * (split - 1)) / split).max(1)
 }
 
 /// Bytes of one task's packed weights in one direction.

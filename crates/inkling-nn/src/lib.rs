@@ -6,25 +6,31 @@
 //! is left to the heads.
 
 mod axis;
+mod backbones;
 mod conv2d;
-mod conv4;
-mod conv4_tangent;
+mod depthwise;
 mod error;
 mod layout;
 mod linear;
 mod loss;
+mod network;
 mod norm;
 mod norm_tangent;
+mod pointwise;
+mod pool;
 mod weights;
 
 pub use axis::{Rows, Span, TaskAxis};
-pub use conv2d::{Conv2d, Conv2dShape, ConvWeights, GradientTarget, PackedWeights};
-pub use conv4::{Activations, Chunk, Conv4, Conv4Config, Gradients, Pass, Scratch};
-pub use conv4_tangent::{Direction, DirectionScratch, TangentChunk, Tangents};
+pub use conv2d::{Conv2d, Conv2dShape, ConvWeights, GradientTarget, PackedWeights, Padding, Write};
+pub use depthwise::{Depthwise, DepthwiseShape};
 pub use error::NnError;
 pub use layout::{Entry, Layout};
 pub use linear::Linear;
 pub use loss::softmax_cross_entropy_tangent;
-pub use norm::{Norm, NormContext, NormPart, NormPool};
+pub use network::{
+    Activations, Backbone, Chunk, Direction, DirectionScratch, Gradients, Keep, Network, NetworkConfig, Pass, Scratch,
+    TangentChunk, Tangents, Trained,
+};
+pub use norm::{Activation, Norm, NormContext, NormPart, NormPool, NormPoolShape};
 pub use norm_tangent::{NormTangentContext, NormTangentPart};
 pub use weights::{Tensor, Weights};

@@ -15,8 +15,6 @@ use crate::NnError;
 use crate::axis::Span;
 use crate::layout::Layout;
 
-/// PyTorch's default.
-const EPSILON: f32 = 1e-5;
 /// Pixels of one partial moment.
 pub(crate) const SEGMENT_PIXELS: u32 = 1024;
 /// Output cells of one partial sum of the backward pass.
@@ -46,10 +44,49 @@ impl Norm {
     }
 }
 
-/// A layer: y = maxpool(relu(γ·(x − mean)·rstd + β)), pooling windows of 2 without padding.
+/// What follows a norm; it cuts off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// Nothing.
+    Linear,
+    /// max(z, 0).
+    Relu,
+    /// min(max(z, 0), 6).
+    Relu6,
+}
+
+impl Activation {
+    /// The lowest and the highest value.
+    pub(crate) fn bounds(self) -> [f32; 2] {
+        match self {
+            Self::Linear => [f32::MIN, f32::MAX],
+            Self::Relu => [0.0, f32::MAX],
+            Self::Relu6 => [0.0, 6.0],
+        }
+    }
+}
+
+/// What a layer is made of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NormPoolShape {
+    /// Which statistics normalise.
+    pub norm: Norm,
+    /// What follows.
+    pub activation: Activation,
+    /// Height and width of the pooling's windows, which are its steps: 1 (none) or 2.
+    pub window: u32,
+    /// Added to the variance.
+    pub epsilon: f32,
+}
+
+/// A layer: y = maxpool(activation(γ·(x − mean)·rstd + β)), windows without padding.
 #[derive(Clone, Debug)]
 pub struct NormPool {
     pub(crate) norm: Norm,
+    pub(crate) floor: f32,
+    pub(crate) ceiling: f32,
+    pub(crate) window: u32,
+    epsilon: f32,
     pub(crate) channels: u32,
     pub(crate) in_size: [u32; 2],
     pub(crate) out_size: [u32; 2],
@@ -73,8 +110,8 @@ pub struct NormPart<'b> {
     pub d_output: &'b Buffer,
     /// See `d_output`.
     pub d_output_offset: u32,
-    /// Gradient of the input; backward only.
-    pub d_input: &'b Buffer,
+    /// Where the gradient of the input goes; none where nobody needs it.
+    pub d_input: Option<&'b Buffer>,
 }
 
 /// Scratch and parameters of a span.
@@ -101,10 +138,11 @@ impl NormPool {
         layout: &mut Layout,
         running: &mut Layout,
         name: &str,
-        norm: Norm,
-        channels: u32,
-        in_size: [u32; 2],
+        shape: NormPoolShape,
+        (channels, in_size): (u32, [u32; 2]),
     ) -> Result<Self, NnError> {
+        let NormPoolShape { norm, activation, window, epsilon } = shape;
+        let [floor, ceiling] = activation.bounds();
         if let Norm::Group { groups } = norm
             && (groups == 0 || !channels.is_multiple_of(groups))
         {
@@ -117,9 +155,13 @@ impl NormPool {
         let shape = [channels as usize];
         Ok(Self {
             norm,
+            floor,
+            ceiling,
+            window,
+            epsilon,
             channels,
             in_size,
-            out_size: in_size.map(|size| size / 2),
+            out_size: in_size.map(|size| size / window.max(1)),
             weight_offset: layout.push(format!("{name}.weight"), &shape),
             bias_offset: layout.push(format!("{name}.bias"), &shape),
             mean_offset: running.push(format!("{name}.running_mean"), &shape),
@@ -216,7 +258,7 @@ impl NormPool {
                 channels: self.channels,
                 mean_offset: self.mean_offset,
                 variance_offset: self.variance_offset,
-                epsilon: EPSILON,
+                epsilon: self.epsilon,
             };
             let buffers = norm_running::Buffers { running: running.all(), statistics: context.statistics.all() };
             return recorder.dispatch(params, buffers, u64::from(self.channels));
@@ -243,7 +285,7 @@ impl NormPool {
             pixels: self.pixels(),
             segment_pixels: SEGMENT_PIXELS,
             segments,
-            epsilon: EPSILON,
+            epsilon: self.epsilon,
         };
         let buffers = norm_combine::Buffers { moments: context.partials.all(), statistics: context.statistics.all() };
         recorder.dispatch(params, buffers, ROW_INVOCATIONS * u64::from(sets) * u64::from(groups))
@@ -271,8 +313,9 @@ impl NormPool {
             out_width: self.out_size[1],
             groups,
             images_per_set,
-            window: 2,
-            relu: 1,
+            window: self.window,
+            floor: self.floor,
+            ceiling: self.ceiling,
             output_offset,
             images_per_task: context.span.images_per_task(),
             parameter_stride: context.span.parameter_stride(),
@@ -288,7 +331,8 @@ impl NormPool {
         recorder.dispatch(params, buffers, u64::from(images * self.channels) * u64::from(self.out_size[0]))
     }
 
-    /// Adds the gradient of weight and bias, and writes each part's `d_input`.
+    /// Adds the gradient of weight and bias to `gradient`, if they have one, and writes each part's
+    /// `d_input`.
     ///
     /// # Errors
     /// Device errors.
@@ -297,13 +341,16 @@ impl NormPool {
         recorder: &mut Recorder,
         parts: &[NormPart<'_>],
         context: NormContext<'_>,
-        gradient: &Buffer,
+        gradient: Option<&Buffer>,
     ) -> Result<(), GpuError> {
-        for part in parts {
+        let couples = self.norm != Norm::Frozen;
+        for part in parts.iter().filter(|_| couples || gradient.is_some()) {
             self.backward_sums(recorder, part, context)?;
         }
-        self.backward_weight(recorder, context.span, (context.partials, 2), gradient)?;
-        if self.norm != Norm::Frozen {
+        if let Some(gradient) = gradient {
+            self.backward_weight(recorder, context.span, (context.partials, 2), gradient)?;
+        }
+        if couples {
             let (sets, images_per_set, groups) = self.rows(context.span);
             let params = norm_combine_backward::Params {
                 sets,
@@ -365,8 +412,9 @@ impl NormPool {
             out_width: self.out_size[1],
             groups,
             images_per_set,
-            window: 2,
-            relu: 1,
+            window: self.window,
+            floor: self.floor,
+            ceiling: self.ceiling,
             d_output_offset: part.d_output_offset,
             images_per_task: context.span.images_per_task(),
             parameter_stride: context.span.parameter_stride(),
@@ -391,6 +439,7 @@ impl NormPool {
         part: &NormPart<'_>,
         context: NormContext<'_>,
     ) -> Result<(), GpuError> {
+        let Some(d_input) = part.d_input else { return Ok(()) };
         let (_, images_per_set, groups) = self.rows(context.span);
         let params = norm_backward_input::Params {
             images: part.images,
@@ -401,8 +450,9 @@ impl NormPool {
             out_width: self.out_size[1],
             groups,
             images_per_set,
-            window: 2,
-            relu: 1,
+            window: self.window,
+            floor: self.floor,
+            ceiling: self.ceiling,
             d_output_offset: part.d_output_offset,
             images_per_task: context.span.images_per_task(),
             parameter_stride: context.span.parameter_stride(),
@@ -416,9 +466,9 @@ impl NormPool {
             parameters: context.parameters.all(),
             d_output: part.d_output.all(),
             row_sums: context.row_sums.all(),
-            d_input: part.d_input.all(),
+            d_input: d_input.all(),
         };
-        let rows = u64::from(self.in_size[0].div_ceil(2));
+        let rows = u64::from(self.in_size[0].div_ceil(self.window));
         recorder.dispatch(params, buffers, u64::from(part.images * self.channels) * rows)
     }
 }

@@ -135,8 +135,9 @@ impl NormPool {
             out_width: self.out_size[1],
             groups,
             images_per_set,
-            window: 2,
-            relu: 1,
+            window: self.window,
+            floor: self.floor,
+            ceiling: self.ceiling,
             output_offset,
             images_per_task: span.images_per_task(),
             parameter_stride: span.parameter_stride(),
@@ -199,8 +200,9 @@ impl NormPool {
             out_width: self.out_size[1],
             groups,
             images_per_set,
-            window: 2,
-            relu: 1,
+            window: self.window,
+            floor: self.floor,
+            ceiling: self.ceiling,
             d_output_offset: part.d_output_offset,
             images_per_task: span.images_per_task(),
             parameter_stride: span.parameter_stride(),
@@ -270,8 +272,9 @@ impl NormPool {
             out_width: self.out_size[1],
             groups,
             images_per_set,
-            window: 2,
-            relu: 1,
+            window: self.window,
+            floor: self.floor,
+            ceiling: self.ceiling,
             d_output_offset: part.d_output_offset,
             images_per_task: span.images_per_task(),
             parameter_stride: span.parameter_stride(),
@@ -289,7 +292,7 @@ impl NormPool {
             d_output_dot: d_output_dot.all(),
             d_input_dot: d_input_dot.all(),
         };
-        let rows = u64::from(self.in_size[0].div_ceil(2));
+        let rows = u64::from(self.in_size[0].div_ceil(self.window));
         recorder.dispatch(params, buffers, u64::from(part.images * self.channels) * rows)
     }
 }

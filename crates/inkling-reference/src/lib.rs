@@ -9,6 +9,7 @@ mod augment;
 mod conv2d;
 mod conv3x3;
 mod dense;
+mod depthwise;
 mod gather;
 mod inner;
 mod linear;
@@ -19,6 +20,7 @@ mod norm_tangent;
 mod optim;
 mod params;
 mod params_solve;
+mod pointwise;
 mod pool;
 mod prototype;
 mod prototype_backward;
@@ -33,6 +35,7 @@ pub use augment::augment;
 pub use conv2d::{conv2d_backward_input, conv2d_backward_weight, conv2d_forward, conv2d_reduce_partials};
 pub use conv3x3::{conv3x3_backward_weight, conv3x3_forward, conv3x3_pack};
 pub use dense::{dense_product, segment_mean};
+pub use depthwise::{depthwise_backward_input, depthwise_backward_weight, depthwise_forward};
 pub use gather::gather_rows;
 pub use inner::{
     broadcast_tasks, count_not_finite, expand_rates, inner_step, rate_gradient, scale_by_rates, sum_slices, sum_tasks,
@@ -52,7 +55,8 @@ pub use norm_tangent::{
 pub use optim::{adam_step, clip_scale, sgd_step, squared_norm};
 pub use params::*;
 pub use params_solve::*;
-pub use pool::{global_average_pool_backward, global_average_pool_forward};
+pub use pointwise::{pointwise_forward, pointwise_pack};
+pub use pool::{global_average_pool_backward, global_average_pool_forward, sum_forward};
 pub use prototype::{prototype_fit, prototype_logits};
 pub use prototype_backward::{
     prototype_backward_fit, prototype_backward_query, prototype_backward_scale, prototype_coefficients,

@@ -93,7 +93,7 @@ pub fn norm_running<F: Real>(params: &NormRunningParams, running: &[F], statisti
     }
 }
 
-/// Normalisation, scale and shift, ReLU and max-pooling: input `[images, channels, height, width]`,
+/// Normalisation, scale and shift, bounds and max-pooling: input `[images, channels, height, width]`,
 /// output `[images, channels, out_height, out_width]` from element `output_offset`.
 pub fn norm_forward<F: Real>(
     params: &NormForwardParams,
@@ -103,6 +103,7 @@ pub fn norm_forward<F: Real>(
     output: &mut [F],
 ) {
     let layout = layout!(params);
+    let [floor, ceiling] = [params.floor, params.ceiling].map(|bound| F::of(bound.into()));
     layout.for_each_plane(|plane, row, parameter| {
         let (mean, rstd) = (statistics[2 * row], statistics[2 * row + 1]);
         let weight = parameters[params.weight_offset as usize + parameter];
@@ -111,7 +112,13 @@ pub fn norm_forward<F: Real>(
             let mut best = None;
             layout.for_each_tap(plane, cell, |pixel| {
                 let z = weight * rstd * (input[pixel] - mean) + bias;
-                let y = if params.relu != 0 && z <= F::ZERO { F::ZERO } else { z };
+                let y = if z <= floor {
+                    floor
+                } else if z >= ceiling {
+                    ceiling
+                } else {
+                    z
+                };
                 best = Some(best.map_or(y, |best| if y > best { y } else { best }));
             });
             output[params.output_offset as usize + plane * layout.cells() + cell] = best.unwrap_or(F::ZERO);

@@ -14,7 +14,7 @@ pub(crate) struct Affine<F> {
     pub rstd: F,
     pub weight: F,
     pub bias: F,
-    pub relu: bool,
+    pub bounds: [F; 2],
 }
 
 /// The [`Affine`] of a shader's parameters: mean and rstd first in its row, weight and bias at
@@ -27,7 +27,7 @@ macro_rules! affine {
             rstd: row[1],
             weight: $parameters[$params.weight_offset as usize + $parameter],
             bias: $parameters[$params.bias_offset as usize + $parameter],
-            relu: $params.relu != 0,
+            bounds: [F::of($params.floor.into()), F::of($params.ceiling.into())],
         }
     }};
 }
@@ -51,7 +51,11 @@ impl<F: Real> Affine<F> {
                 best = Some(pixel);
             }
         });
-        best.filter(|&pixel| !(self.relu && slope * (input[pixel] - self.mean) + self.bias <= F::ZERO))
+        let [floor, ceiling] = self.bounds;
+        best.filter(|&pixel| {
+            let z = slope * (input[pixel] - self.mean) + self.bias;
+            !(z <= floor || z >= ceiling)
+        })
     }
 
     pub fn normalised(&self, value: F) -> F {

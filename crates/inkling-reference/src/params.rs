@@ -118,6 +118,94 @@ pub struct Conv3x3BackwardWeightParams {
     pub images_per_task: u32,
 }
 
+/// `shaders/nn/depthwise_forward.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DepthwiseForwardParams {
+    pub images: u32,
+    pub channels: u32,
+    pub in_height: u32,
+    pub in_width: u32,
+    pub out_height: u32,
+    pub out_width: u32,
+    pub kernel: u32,
+    pub stride: u32,
+    pub padding: u32,
+    pub images_per_task: u32,
+    pub parameter_stride: u32,
+    pub weight_offset: u32,
+}
+
+/// `shaders/nn/depthwise_backward_input.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DepthwiseBackwardInputParams {
+    pub images: u32,
+    pub channels: u32,
+    pub in_height: u32,
+    pub in_width: u32,
+    pub out_height: u32,
+    pub out_width: u32,
+    pub kernel: u32,
+    pub stride: u32,
+    pub padding: u32,
+    pub images_per_task: u32,
+    pub parameter_stride: u32,
+    pub weight_offset: u32,
+    pub accumulate: u32,
+}
+
+/// `shaders/nn/depthwise_backward_weight.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DepthwiseBackwardWeightParams {
+    pub images: u32,
+    pub channels: u32,
+    pub in_height: u32,
+    pub in_width: u32,
+    pub out_height: u32,
+    pub out_width: u32,
+    pub kernel: u32,
+    pub stride: u32,
+    pub padding: u32,
+    pub splits: u32,
+    pub images_per_split: u32,
+    pub splits_per_task: u32,
+    pub images_per_task: u32,
+}
+
+/// `shaders/nn/pointwise_pack.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PointwisePackParams {
+    pub tasks: u32,
+    pub blocks: u32,
+    pub rows: u32,
+    pub inputs: u32,
+    pub outputs: u32,
+    pub task_elements: u32,
+    pub parameter_stride: u32,
+    pub weight_offset: u32,
+    pub transpose: u32,
+}
+
+/// `shaders/nn/pointwise_forward.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PointwiseForwardParams {
+    pub first_image: u32,
+    pub images: u32,
+    pub in_channels: u32,
+    pub out_channels: u32,
+    pub pixels: u32,
+    pub first_input: u32,
+    pub slab_inputs: u32,
+    pub first_output: u32,
+    pub bias_offset: u32,
+    pub accumulate: u32,
+}
+
+/// `shaders/nn/sum_forward.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SumForwardParams {
+    pub elements: u32,
+}
+
 /// `shaders/nn/norm_moments.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NormMomentsParams {
@@ -162,7 +250,8 @@ pub struct NormForwardParams {
     pub groups: u32,
     pub images_per_set: u32,
     pub window: u32,
-    pub relu: u32,
+    pub floor: f32,
+    pub ceiling: f32,
     pub output_offset: u32,
     pub images_per_task: u32,
     pub parameter_stride: u32,
@@ -182,7 +271,8 @@ pub struct NormBackwardSumsParams {
     pub groups: u32,
     pub images_per_set: u32,
     pub window: u32,
-    pub relu: u32,
+    pub floor: f32,
+    pub ceiling: f32,
     pub d_output_offset: u32,
     pub images_per_task: u32,
     pub parameter_stride: u32,
@@ -230,7 +320,8 @@ pub struct NormBackwardInputParams {
     pub groups: u32,
     pub images_per_set: u32,
     pub window: u32,
-    pub relu: u32,
+    pub floor: f32,
+    pub ceiling: f32,
     pub d_output_offset: u32,
     pub images_per_task: u32,
     pub parameter_stride: u32,
@@ -263,7 +354,8 @@ pub struct NormTangentParams {
     pub groups: u32,
     pub images_per_set: u32,
     pub window: u32,
-    pub relu: u32,
+    pub floor: f32,
+    pub ceiling: f32,
     pub output_offset: u32,
     pub images_per_task: u32,
     pub parameter_stride: u32,
@@ -284,7 +376,8 @@ pub struct NormBackwardSumsTangentParams {
     pub groups: u32,
     pub images_per_set: u32,
     pub window: u32,
-    pub relu: u32,
+    pub floor: f32,
+    pub ceiling: f32,
     pub d_output_offset: u32,
     pub images_per_task: u32,
     pub parameter_stride: u32,
@@ -320,7 +413,8 @@ pub struct NormBackwardInputTangentParams {
     pub groups: u32,
     pub images_per_set: u32,
     pub window: u32,
-    pub relu: u32,
+    pub floor: f32,
+    pub ceiling: f32,
     pub d_output_offset: u32,
     pub images_per_task: u32,
     pub parameter_stride: u32,
@@ -335,6 +429,7 @@ pub struct GlobalAveragePoolForwardParams {
     pub images: u32,
     pub channels: u32,
     pub pixels: u32,
+    pub output_offset: u32,
 }
 
 /// `shaders/nn/global_average_pool_backward.wgsl`.
@@ -343,6 +438,7 @@ pub struct GlobalAveragePoolBackwardParams {
     pub images: u32,
     pub channels: u32,
     pub pixels: u32,
+    pub d_output_offset: u32,
 }
 
 /// `shaders/nn/linear_forward.wgsl`.

@@ -1,13 +1,14 @@
-//! Twins of the pooling shaders.
+//! Twins of the pooling shaders, and of the sum.
 
-use crate::{GlobalAveragePoolBackwardParams, GlobalAveragePoolForwardParams, Real};
+use crate::{GlobalAveragePoolBackwardParams, GlobalAveragePoolForwardParams, Real, SumForwardParams};
 
 /// The mean of each channel: input `[images, channels, pixels]`, output `[images, channels]`.
 pub fn global_average_pool_forward<F: Real>(params: &GlobalAveragePoolForwardParams, input: &[F], output: &mut [F]) {
     let pixels = params.pixels as usize;
     for plane in 0..(params.images * params.channels) as usize {
         let values = &input[plane * pixels..(plane + 1) * pixels];
-        output[plane] = values.iter().fold(F::ZERO, |sum, &value| sum + value) / F::count(pixels);
+        output[params.output_offset as usize + plane] =
+            values.iter().fold(F::ZERO, |sum, &value| sum + value) / F::count(pixels);
     }
 }
 
@@ -19,6 +20,14 @@ pub fn global_average_pool_backward<F: Real>(
 ) {
     let pixels = params.pixels as usize;
     for plane in 0..(params.images * params.channels) as usize {
-        d_input[plane * pixels..(plane + 1) * pixels].fill(d_output[plane] / F::count(pixels));
+        d_input[plane * pixels..(plane + 1) * pixels]
+            .fill(d_output[params.d_output_offset as usize + plane] / F::count(pixels));
+    }
+}
+
+/// The sum of two tensors of `elements` values.
+pub fn sum_forward<F: Real>(params: &SumForwardParams, first: &[F], second: &[F], output: &mut [F]) {
+    for at in 0..params.elements as usize {
+        output[at] = first[at] + second[at];
     }
 }

@@ -7,6 +7,7 @@ mod bench_heads;
 mod bench_steps;
 mod data;
 mod devices;
+mod embed;
 mod eval;
 mod grad;
 mod memory;
@@ -27,6 +28,7 @@ pub fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> {
         Command::Train(args) => train::run(&args, adapter, *output),
         Command::Eval(args) => eval::run(&args, adapter, *output),
         Command::Adapt(args) => adapt::run(&args, adapter, *output),
+        Command::Embed(args) => embed::run(&args, adapter, *output),
         Command::Grad(args) => grad::run(&args, adapter, *output),
         Command::Report(command) => report::run(&command, adapter, *output),
         Command::Memory(args) => memory::run(&args, adapter, *output),

@@ -6,6 +6,7 @@ mod bench;
 mod conv2d;
 mod conv3x3;
 mod dense;
+mod depthwise;
 mod inner;
 mod linear;
 mod linear_head;
@@ -14,6 +15,7 @@ mod norm_backward;
 mod norm_data;
 mod norm_tangent;
 mod optim;
+mod pointwise;
 mod pool;
 mod prototype;
 mod prototype_backward;
@@ -49,6 +51,8 @@ pub fn cases() -> Vec<Case> {
     [
         conv2d::cases(),
         conv3x3::cases(),
+        depthwise::cases(),
+        pointwise::cases(),
         norm::cases(),
         norm_backward::cases(),
         norm_tangent::cases(),

@@ -4,7 +4,7 @@ use inkling_gpu::{Gpu, kernels};
 use inkling_reference as twin;
 
 use super::bench::{Bench, noise, wide};
-use super::norm_data::{NormData, OUTPUT_OFFSET, SHAPES, Shape, WEIGHT_OFFSET};
+use super::norm_data::{NormData, OUTPUT_OFFSET, RELU, SHAPES, Shape, WEIGHT_OFFSET};
 use super::tolerance::Tolerance;
 use super::{case_list, params};
 use crate::Case;
@@ -35,7 +35,8 @@ async fn sums(gpu: &Gpu, shape: &Shape, data: &NormData, segment_cells: u32) -> 
         groups: shape.groups,
         images_per_set: shape.images_per_set,
         window: shape.window,
-        relu: shape.relu,
+        floor: shape.bounds[0],
+        ceiling: shape.bounds[1],
         d_output_offset: OUTPUT_OFFSET,
         images_per_task: shape.images_per_task,
         parameter_stride: shape.stride(),
@@ -84,9 +85,9 @@ async fn sums_ties(gpu: &Gpu) -> Result<(), String> {
 
 /// 300 × 300 cells without pooling, and 600 × 602 pixels pooled to as many.
 async fn sums_long(gpu: &Gpu) -> Result<(), String> {
-    let shape = Shape { height: 300, width: 300, window: 1, relu: 1, ..SHAPES[0] };
+    let shape = Shape { height: 300, width: 300, window: 1, bounds: RELU, ..SHAPES[0] };
     sums(gpu, &shape, &NormData::random(&shape), 30_000).await?;
-    let shape = Shape { height: 600, width: 602, window: 2, relu: 1, ..SHAPES[0] };
+    let shape = Shape { height: 600, width: 602, window: 2, bounds: RELU, ..SHAPES[0] };
     sums(gpu, &shape, &NormData::random(&shape), 16_384).await
 }
 
@@ -197,7 +198,8 @@ async fn backward_input(gpu: &Gpu, shape: &Shape, data: &NormData, coupled: u32)
         groups: shape.groups,
         images_per_set: shape.images_per_set,
         window: shape.window,
-        relu: shape.relu,
+        floor: shape.bounds[0],
+        ceiling: shape.bounds[1],
         d_output_offset: OUTPUT_OFFSET,
         images_per_task: shape.images_per_task,
         parameter_stride: shape.stride(),

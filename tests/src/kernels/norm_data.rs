@@ -12,16 +12,24 @@ pub struct Shape {
     pub groups: u32,
     pub images_per_set: u32,
     pub window: u32,
-    pub relu: u32,
+    pub bounds: [f32; 2],
     pub images_per_task: u32,
 }
 
-/// `[images, channels, height, width], [groups, images_per_set], [window, relu], images_per_task`
+/// No activation, a ReLU, and one with a ceiling within the values' reach.
+const LINEAR: [f32; 2] = [f32::MIN, f32::MAX];
+pub const RELU: [f32; 2] = [0.0, f32::MAX];
+const CEILING: [f32; 2] = [0.0, 1.0];
+const ACTIVATIONS: [[f32; 2]; 3] = [LINEAR, RELU, CEILING];
+
+/// `[images, channels, height, width], [groups, images_per_set], [window, activation],
+/// images_per_task`
 const fn shape(size: [u32; 4], rows: [u32; 2], pool: [u32; 2], images_per_task: u32) -> Shape {
     let [images, channels, height, width] = size;
     let [groups, images_per_set] = rows;
-    let [window, relu] = pool;
-    Shape { images, channels, height, width, groups, images_per_set, window, relu, images_per_task }
+    let [window, activation] = pool;
+    let bounds = ACTIVATIONS[activation as usize];
+    Shape { images, channels, height, width, groups, images_per_set, window, bounds, images_per_task }
 }
 
 pub const SHAPES: &[Shape] = &[
@@ -31,6 +39,8 @@ pub const SHAPES: &[Shape] = &[
     shape([3, 6, 5, 7], [3, 1], [2, 1], 1),
     shape([6, 4, 13, 17], [2, 1], [2, 0], 3),
     shape([2, 6, 5, 3], [6, 1], [1, 1], 1),
+    shape([3, 4, 6, 5], [2, 1], [1, 2], 3),
+    shape([2, 6, 9, 8], [3, 1], [2, 2], 1),
     // Batch norm of two sets.
     shape([4, 5, 7, 6], [5, 2], [2, 1], 4),
     shape([4, 5, 3, 11], [5, 2], [1, 1], 2),
@@ -92,7 +102,7 @@ pub struct NormData {
 }
 
 impl NormData {
-    /// Random numbers at which no ReLU is within 1e-3 of its kink: there a rounding decides.
+    /// Random numbers at which no activation is within 1e-3 of a kink: there a rounding decides.
     pub fn random(shape: &Shape) -> Self {
         let mut statistics = noise(1, 2 * shape.rows() as usize);
         for row in statistics.chunks_exact_mut(2) {
@@ -123,7 +133,8 @@ impl NormData {
             let mean = self.statistics[2 * row as usize];
             let slope = self.statistics[2 * row as usize + 1] * self.parameters[(WEIGHT_OFFSET + parameter) as usize];
             let shift = self.parameters[(shape.bias_offset() + parameter) as usize];
-            while ((*value - mean) * slope + shift).abs() < 1e-3 {
+            let at_kink = |z: f32| shape.bounds.iter().any(|bound| (z - bound).abs() < 1e-3);
+            while at_kink((*value - mean) * slope + shift) {
                 *value += 0.05;
             }
         }

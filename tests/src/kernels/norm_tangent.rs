@@ -4,7 +4,7 @@ use inkling_gpu::{Gpu, kernels};
 use inkling_reference as twin;
 
 use super::bench::{Bench, noise, wide};
-use super::norm_data::{NormData, OUTPUT_OFFSET, SHAPES, Shape, WEIGHT_OFFSET};
+use super::norm_data::{NormData, OUTPUT_OFFSET, RELU, SHAPES, Shape, WEIGHT_OFFSET};
 use super::tolerance::Tolerance;
 use super::{case_list, params};
 use crate::Case;
@@ -86,7 +86,7 @@ async fn sums_shapes(gpu: &Gpu) -> Result<(), String> {
 
 /// 300 × 300 pixels, in three segments.
 async fn sums_long(gpu: &Gpu) -> Result<(), String> {
-    let shape = Shape { height: 300, width: 300, window: 1, relu: 1, ..SHAPES[0] };
+    let shape = Shape { height: 300, width: 300, window: 1, bounds: RELU, ..SHAPES[0] };
     sums(gpu, &shape, 30_000).await
 }
 
@@ -101,7 +101,8 @@ async fn tangent(gpu: &Gpu, shape: &Shape, data: &NormData, coupled: u32) -> Res
         groups: shape.groups,
         images_per_set: shape.images_per_set,
         window: shape.window,
-        relu: shape.relu,
+        floor: shape.bounds[0],
+        ceiling: shape.bounds[1],
         output_offset: OUTPUT_OFFSET,
         images_per_task: shape.images_per_task,
         parameter_stride: shape.stride(),
@@ -184,7 +185,8 @@ async fn backward_sums(
         groups: shape.groups,
         images_per_set: shape.images_per_set,
         window: shape.window,
-        relu: shape.relu,
+        floor: shape.bounds[0],
+        ceiling: shape.bounds[1],
         d_output_offset: OUTPUT_OFFSET,
         images_per_task: shape.images_per_task,
         parameter_stride: shape.stride(),
@@ -252,7 +254,7 @@ async fn backward_sums_ties(gpu: &Gpu) -> Result<(), String> {
 
 /// 600 × 602 pixels, pooled.
 async fn backward_sums_long(gpu: &Gpu) -> Result<(), String> {
-    let shape = Shape { height: 600, width: 602, window: 2, relu: 1, ..SHAPES[0] };
+    let shape = Shape { height: 600, width: 602, window: 2, bounds: RELU, ..SHAPES[0] };
     backward_sums(gpu, &shape, &NormData::random(&shape), 1, 16_384).await
 }
 
@@ -340,7 +342,8 @@ async fn backward_input(gpu: &Gpu, shape: &Shape, data: &NormData, coupled: u32)
         groups: shape.groups,
         images_per_set: shape.images_per_set,
         window: shape.window,
-        relu: shape.relu,
+        floor: shape.bounds[0],
+        ceiling: shape.bounds[1],
         d_output_offset: OUTPUT_OFFSET,
         images_per_task: shape.images_per_task,
         parameter_stride: shape.stride(),

@@ -14,6 +14,7 @@ pub fn cases() -> Vec<Case> {
         "global_average_pool_forward/many_pixels" => forward_long,
         "global_average_pool_backward/shapes" => backward_shapes,
         "global_average_pool_backward/folded_grid" => backward_folded,
+        "sum_forward/sizes" => sum,
     ]
 }
 
@@ -24,11 +25,12 @@ async fn forward(gpu: &Gpu, sizes: [u32; 3]) -> Result<(), String> {
         images: images,
         channels: channels,
         pixels: pixels,
+        output_offset: 3,
     });
     let values = noise(1, (images * channels * pixels) as usize);
     let mut bench = Bench::new(gpu)?;
     let input = bench.input(&values).await?;
-    let output = bench.output(images * channels).await?;
+    let output = bench.output(images * channels + 3).await?;
     let buffers = kernels::global_average_pool_forward::Buffers { input: input.all(), output: output.all() };
     bench.run(params, buffers, images * channels)?;
     let mut expected = wide(&output.initial);
@@ -54,8 +56,9 @@ async fn backward(gpu: &Gpu, sizes: [u32; 3]) -> Result<(), String> {
         images: images,
         channels: channels,
         pixels: pixels,
+        d_output_offset: 3,
     });
-    let values = noise(2, (images * channels) as usize);
+    let values = noise(2, (images * channels + 3) as usize);
     let mut bench = Bench::new(gpu)?;
     let d_output = bench.input(&values).await?;
     let output = bench.output(images * channels * pixels).await?;
@@ -76,4 +79,20 @@ async fn backward_shapes(gpu: &Gpu) -> Result<(), String> {
 /// 65,537 workgroups: two rows, the second of which reaches past the end.
 async fn backward_folded(gpu: &Gpu) -> Result<(), String> {
     backward(gpu, [1, 1, 65_536 * 64 + 1]).await
+}
+
+async fn sum(gpu: &Gpu) -> Result<(), String> {
+    for elements in [1, 63, 257, 4_099] {
+        let (params, reference) = params!(sum_forward SumForwardParams { elements: elements });
+        let values = [1, 2].map(|seed| noise(seed, elements as usize));
+        let mut bench = Bench::new(gpu)?;
+        let (first, second) = (bench.input(&values[0]).await?, bench.input(&values[1]).await?);
+        let output = bench.output(elements).await?;
+        let buffers = kernels::sum_forward::Buffers { first: first.all(), second: second.all(), output: output.all() };
+        bench.run(params, buffers, elements.div_ceil(4))?;
+        let mut expected = output.initial.clone();
+        twin::sum_forward(&reference, &values[0], &values[1], &mut expected);
+        bench.check(&format!("sum of {elements}"), &output, &expected, Tolerance::EXACT).await?;
+    }
+    Ok(())
 }

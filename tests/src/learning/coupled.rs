@@ -1,7 +1,7 @@
 //! Batch norm couples the images of a pass: cut into chunks, the pass must stay one.
 
 use inkling_gpu::{Allocate, Category, Gpu, Recorder};
-use inkling_nn::{Chunk, Conv4, Conv4Config, Layout, Norm, Pass, TaskAxis, Weights};
+use inkling_nn::{Backbone, Chunk, Keep, Layout, Network, NetworkConfig, Norm, Pass, TaskAxis, Weights};
 
 use super::fixture::{CHANNELS, SIZE, message};
 use super::gradient::{Gradient, ROUNDING};
@@ -51,13 +51,18 @@ async fn cut(recorder: &mut Recorder, cuts: Cuts) -> Result<(), String> {
 
 /// Embeds all images in chunks of these sizes and back-propagates noise.
 async fn pass(gpu: &Gpu, chunks: &[u32], cuts: Cuts) -> Result<(Vec<f32>, Vec<f32>), String> {
-    let config = Conv4Config { channels: CHANNELS, in_channels: 1, image_size: SIZE, norm: Norm::Batch };
-    let network = Conv4::new(config, gpu.tier()).map_err(message)?;
+    let config = NetworkConfig {
+        backbone: Backbone::Conv4 { channels: CHANNELS },
+        in_channels: 1,
+        image_size: SIZE,
+        norm: Norm::Batch,
+    };
+    let network = Network::new(config, gpu.tier()).map_err(message)?;
     let largest = chunks.iter().copied().max().unwrap_or(0);
     let mut device = gpu.clone();
     let (mut activations, mut gradients) = (Vec::new(), Vec::new());
     for &images in chunks {
-        activations.push(network.activations(&mut device, "test", images).map_err(message)?);
+        activations.push(network.activations(&mut device, "test", images, Keep::Gradient).map_err(message)?);
         gradients.push(network.gradients(&mut device, "test", images).map_err(message)?);
     }
     let scratch = network.scratch(&mut device, largest, IMAGES, 1).map_err(message)?;
@@ -69,7 +74,7 @@ async fn pass(gpu: &Gpu, chunks: &[u32], cuts: Cuts) -> Result<(Vec<f32>, Vec<f3
 
     let mut recorder = gpu.recorder().map_err(message)?;
     let mut normal = noise(1, network.layout().elements() as usize).into_iter();
-    let (plain, statistics) = network.initialize(|| 3.0_f32.sqrt() * normal.next().unwrap_or(0.0));
+    let [plain, _, statistics] = network.initialize(|| 3.0_f32.sqrt() * normal.next().unwrap_or(0.0));
     let values = parameters(network.layout(), plain);
     recorder.upload_values(weights.all(), &values).await.map_err(message)?;
     recorder.upload_values(running.all(), &statistics).await.map_err(message)?;
@@ -87,8 +92,8 @@ async fn pass(gpu: &Gpu, chunks: &[u32], cuts: Cuts) -> Result<(Vec<f32>, Vec<f3
     }
 
     let axis = TaskAxis::shared(1, IMAGES);
-    let pass = Pass { parameters: &weights, running: &running, scratch: &scratch, axis };
-    network.prepare(&mut recorder, &weights, axis, &scratch).map_err(message)?;
+    let pass = Pass { parameters: &weights, frozen: None, running: &running, scratch: &scratch, axis };
+    network.prepare(&mut recorder, pass).map_err(message)?;
     network.forward(&mut recorder, pass, &laid_out, &embeddings).await.map_err(message)?;
     cut(&mut recorder, cuts).await?;
     network.backward(&mut recorder, pass, &laid_out, &d_embeddings, &gradient).await.map_err(message)?;
@@ -98,8 +103,13 @@ async fn pass(gpu: &Gpu, chunks: &[u32], cuts: Cuts) -> Result<(Vec<f32>, Vec<f3
 
 /// By name; fails where padding is not zero.
 fn by_name(gpu: &Gpu, vector: &[f32]) -> Result<Gradient, String> {
-    let config = Conv4Config { channels: CHANNELS, in_channels: 1, image_size: SIZE, norm: Norm::Batch };
-    let network = Conv4::new(config, gpu.tier()).map_err(message)?;
+    let config = NetworkConfig {
+        backbone: Backbone::Conv4 { channels: CHANNELS },
+        in_channels: 1,
+        image_size: SIZE,
+        norm: Norm::Batch,
+    };
+    let network = Network::new(config, gpu.tier()).map_err(message)?;
     let mut weights = Weights::default();
     weights.insert_flat(network.layout(), vector).map_err(message)?;
     let [without_padding] = weights.to_flat([network.layout()], &[]).map_err(message)?;

@@ -5,7 +5,7 @@ use inkling_meta::{
     Estimator, GradientSettings, HeadSettings, ImplicitSettings, LearnerConfig, LinearSettings, LinearStart,
     LowerGradient, MetaError, Model, Purpose, SubsetTime, TaskLimits,
 };
-use inkling_nn::{Conv4Config, Norm};
+use inkling_nn::{Backbone, NetworkConfig, Norm};
 
 use super::fixture::{
     CHANNELS, NoiseTask, SIZE, VARIANTS, config, draw, learner, message, settings, solve, solve_with, subsets,
@@ -131,7 +131,12 @@ async fn plan_is_ledger(gpu: &Gpu) -> Result<(), String> {
 async fn memory_is_flat(gpu: &Gpu) -> Result<(), String> {
     let limits = TaskLimits { tasks: 4, ways: 5, support: 25, queries: 25 };
     let bytes = |inner_steps, gradient| {
-        let network = Conv4Config { channels: CHANNELS, in_channels: 1, image_size: SIZE, norm: NORM };
+        let network = NetworkConfig {
+            backbone: Backbone::Conv4 { channels: CHANNELS },
+            in_channels: 1,
+            image_size: SIZE,
+            norm: NORM,
+        };
         let head = HeadSettings::Linear(linear(inner_steps, gradient));
         let config = LearnerConfig { network, ..with_head(NORM, head, settings(Estimator::Chunked, 0, 8)) };
         let model = Model::new(config, gpu.tier()).map_err(message)?;

@@ -1,7 +1,7 @@
 //! A whole Conv-4 with classifier and loss in float64, composed of the CPU twins: the gradient that
 //! Hessian-vector products are held against.
 
-use inkling_nn::{Conv4Config, Layout, Norm};
+use inkling_nn::{Backbone, Layout, NetworkConfig, Norm};
 use inkling_reference as twin;
 
 /// PyTorch's epsilon, as the layers have it.
@@ -11,7 +11,7 @@ const ALL: u32 = u32::MAX;
 
 /// The network of one task.
 pub struct Network64<'l> {
-    pub config: Conv4Config,
+    pub config: NetworkConfig,
     pub layout: &'l Layout,
     pub running_layout: &'l Layout,
     pub running: Vec<f64>,
@@ -46,12 +46,19 @@ impl Network64<'_> {
         entries.filter(|entry| entry.name == name).map(|entry| entry.offset).next().unwrap_or(ALL)
     }
 
+    fn channels(&self) -> u32 {
+        match self.config.backbone {
+            Backbone::Conv4 { channels } => channels,
+            other => panic!("{other:?} is no Conv-4"),
+        }
+    }
+
     fn block(&self, index: u32, images: u32, size: u32) -> Block {
         let offset = |name: &str| self.offset(&format!("blocks.{index}.{name}"));
         Block {
             images,
-            inputs: if index == 0 { self.config.in_channels } else { self.config.channels },
-            channels: self.config.channels,
+            inputs: if index == 0 { self.config.in_channels } else { self.channels() },
+            channels: self.channels(),
             size,
             weight: offset("conv.weight"),
             bias: offset("conv.bias"),
@@ -66,7 +73,7 @@ impl Network64<'_> {
     fn rows(&self, images: u32) -> (u32, u32, u32) {
         match self.config.norm {
             Norm::Group { groups } => (images, 1, groups),
-            Norm::Batch | Norm::Frozen => (1, images, self.config.channels),
+            Norm::Batch | Norm::Frozen => (1, images, self.channels()),
         }
     }
 
@@ -140,7 +147,8 @@ impl Network64<'_> {
             groups,
             images_per_set,
             window: 2,
-            relu: 1,
+            floor: 0.0,
+            ceiling: f32::MAX,
             output_offset: 0,
             images_per_task: ALL,
             parameter_stride: 0,
@@ -218,7 +226,8 @@ impl Network64<'_> {
             groups,
             images_per_set,
             window: 2,
-            relu: 1,
+            floor: 0.0,
+            ceiling: f32::MAX,
             d_output_offset: 0,
             images_per_task: ALL,
             parameter_stride: 0,
@@ -262,7 +271,8 @@ impl Network64<'_> {
             groups,
             images_per_set,
             window: 2,
-            relu: 1,
+            floor: 0.0,
+            ceiling: f32::MAX,
             d_output_offset: 0,
             images_per_task: ALL,
             parameter_stride: 0,

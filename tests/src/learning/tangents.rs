@@ -4,8 +4,8 @@
 use inkling_gpu::kernels::softmax_cross_entropy;
 use inkling_gpu::{Allocate, Buffer, Category, Gpu, Recorder};
 use inkling_nn::{
-    Chunk, Conv4, Conv4Config, Direction, Layout, Linear, Norm, Pass, TangentChunk, TaskAxis, Weights,
-    softmax_cross_entropy_tangent,
+    Backbone, Chunk, Direction, Keep, Layout, Linear, Network, NetworkConfig, Norm, Pass, TangentChunk, TaskAxis,
+    Weights, softmax_cross_entropy_tangent,
 };
 
 use super::fixture::{CHANNELS, message};
@@ -34,7 +34,7 @@ pub fn cases() -> Vec<Case> {
 
 /// Geometry, layout and numbers; what is on a device is made anew for every product.
 struct Problem {
-    network: Conv4,
+    network: Network,
     classifier: Linear,
     layout: Layout,
     running: Vec<f32>,
@@ -57,8 +57,9 @@ struct Product {
 
 impl Problem {
     fn new(gpu: &Gpu, norm: Norm) -> Result<Self, String> {
-        let config = Conv4Config { channels: CHANNELS, in_channels: 2, image_size: SIZE, norm };
-        let network = Conv4::new(config, gpu.tier()).map_err(message)?;
+        let config =
+            NetworkConfig { backbone: Backbone::Conv4 { channels: CHANNELS }, in_channels: 2, image_size: SIZE, norm };
+        let network = Network::new(config, gpu.tier()).map_err(message)?;
         let mut layout = network.layout().clone();
         let classifier = Linear::new(&mut layout, "classifier", network.dimension(), WAYS);
         let mut running = vec![0.0; network.running().elements() as usize];
@@ -199,7 +200,7 @@ impl Run {
         let mut rooms = Vec::new();
         for &images in chunks {
             rooms.push(Room {
-                activations: network.activations(&mut device, "test", images).map_err(message)?,
+                activations: network.activations(&mut device, "test", images, Keep::Tangents).map_err(message)?,
                 gradients: network.gradients(&mut device, "test", images).map_err(message)?,
                 tangents: network.tangents(&mut device, "test", images).map_err(message)?,
                 gradients_dot: network.gradients(&mut device, "test", images).map_err(message)?,
@@ -272,10 +273,11 @@ impl Run {
     async fn gradient(&mut self, problem: &Problem, tasks: &Tasks, chunks: &[u32]) -> Result<(), String> {
         let Problem { network, classifier, .. } = problem;
         let axis = tasks.axis;
-        let pass = Pass { parameters: &self.parameters, running: &self.running, scratch: &self.scratch, axis };
+        let (parameters, running, scratch) = (&self.parameters, &self.running, &self.scratch);
+        let pass = Pass { parameters, frozen: None, running, scratch, axis };
         let chunks: Vec<Chunk<'_>> = Self::laid_out(&self.chunks, chunks).iter().map(|chunk| chunk.chunk).collect();
         let (recorder, rows) = (&mut self.recorder, axis.rows());
-        network.prepare(recorder, &self.parameters, axis, &self.scratch).map_err(message)?;
+        network.prepare(recorder, pass).map_err(message)?;
         network.forward(recorder, pass, &chunks, &self.embeddings).await.map_err(message)?;
         classifier.forward(recorder, rows, &self.embeddings, &self.parameters, &self.logits).map_err(message)?;
         let params = softmax_cross_entropy::Params {
@@ -304,11 +306,12 @@ impl Run {
     async fn tangents(&mut self, problem: &Problem, tasks: &Tasks, chunks: &[u32]) -> Result<(), String> {
         let Problem { network, classifier, .. } = problem;
         let axis = tasks.axis;
-        let pass = Pass { parameters: &self.parameters, running: &self.running, scratch: &self.scratch, axis };
+        let (parameters, running, scratch) = (&self.parameters, &self.running, &self.scratch);
+        let pass = Pass { parameters, frozen: None, running, scratch, axis };
         let direction = Direction { parameters: &self.direction, scratch: &self.direction_scratch };
         let chunks = Self::laid_out(&self.chunks, chunks);
         let (recorder, rows) = (&mut self.recorder, axis.rows());
-        network.prepare_direction(recorder, direction, axis).map_err(message)?;
+        network.prepare_direction(recorder, pass, direction).map_err(message)?;
         network.tangent(recorder, pass, direction, &chunks, &self.embeddings_dot).await.map_err(message)?;
         let embeddings = (&self.embeddings, &self.embeddings_dot);
         let vectors = (&self.parameters, &self.direction);

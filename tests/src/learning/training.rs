@@ -8,7 +8,7 @@ use inkling_meta::{
     Estimator, GradientSettings, HeadSettings, Images, Learner, LearnerConfig, Metric, Optimizer, Purpose, SubsetTime,
     Task, TaskLimits,
 };
-use inkling_nn::{Conv4Config, Norm, Weights};
+use inkling_nn::{Backbone, NetworkConfig, Norm, Weights};
 
 use super::fixture::{draw, learner, message};
 use crate::Case;
@@ -64,7 +64,12 @@ impl Characters {
 
     async fn learner(&self, gpu: &Gpu) -> Result<Learner, String> {
         let config = LearnerConfig {
-            network: Conv4Config { channels: 8, in_channels: 1, image_size: SIZE, norm: Norm::Group { groups: 4 } },
+            network: NetworkConfig {
+                backbone: Backbone::Conv4 { channels: 8 },
+                in_channels: 1,
+                image_size: SIZE,
+                norm: Norm::Group { groups: 4 },
+            },
             kind: HeadSettings::Prototypes { metric: Metric::Euclidean, scale: 1.0 }.into(),
             gradient: GradientSettings {
                 estimator: Estimator::Lite,

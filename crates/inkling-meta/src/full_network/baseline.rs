@@ -2,6 +2,7 @@
 //! by plan. It is never run; ours stores K parameter vectors and computes activations anew.
 
 use inkling_gpu::{Allocate, Category, GpuError, Plan};
+use inkling_nn::Keep;
 
 use super::model::FullNetworkModel;
 use crate::common::Common;
@@ -31,7 +32,7 @@ pub(crate) fn unrolled_graph(
     let images = u64::from(limits.support) * network.image_elements();
     for step in 0..full.settings.inner_steps {
         let mut activations = Plan::default();
-        network.activations(&mut activations, "support", limits.support)?;
+        network.activations(&mut activations, "support", limits.support, Keep::Tangents)?;
         let kept = activations.bytes().total().saturating_sub(4 * images);
         plan.buffer(Category::Activations, &format!("step.{step}.activations"), kept)?;
         plan.buffer(Category::Activations, &format!("step.{step}.d_activations"), kept)?;
@@ -41,7 +42,7 @@ pub(crate) fn unrolled_graph(
         plan.values(Category::Gradient, &format!("step.{step}.gradient"), u64::from(full.stride))?;
     }
     plan.values(Category::Activations, "support.images", images)?;
-    network.activations(plan, "query", limits.queries)?;
+    network.activations(plan, "query", limits.queries, Keep::Gradient)?;
     plan.values(Category::Embeddings, "query.embeddings", 2 * u64::from(limits.queries) * rows)?;
     let largest = limits.support.max(limits.queries);
     network.gradients(plan, "gradients", largest)?;

@@ -1,6 +1,6 @@
 //! The parameters of a full-network learner: the network's, the classifier's, and learned rates.
 
-use inkling_nn::{Conv4, Layout, Linear};
+use inkling_nn::{Layout, Linear, Network};
 
 use super::settings::{FullNetworkKind, FullNetworkSettings, InnerRates};
 use crate::{GradientSettings, MetaError};
@@ -28,10 +28,22 @@ impl FullNetworkModel {
     pub(crate) fn new(
         settings: FullNetworkSettings,
         gradient: &GradientSettings,
-        network: &Conv4,
+        network: &Network,
         layout: &mut Layout,
     ) -> Result<Self, MetaError> {
         settings.check(gradient)?;
+        if settings.is_second_order()
+            && let Err(layer) = network.check_tangents()
+        {
+            return Err(MetaError::config(
+                "learner.kind",
+                "maml",
+                format!(
+                    "layer {layer} of this network has no Hessian-vector products; use learner.kind = \"fomaml\" or \
+                     \"reptile\", or model.backbone = \"conv4\""
+                ),
+            ));
+        }
         let dimension = network.dimension();
         let classifier = Linear::new(layout, "classifier", dimension, settings.ways);
         let stride = layout.elements();

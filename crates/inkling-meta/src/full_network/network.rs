@@ -75,8 +75,7 @@ impl<'l> Adapting<'l> {
     /// Makes the present parameters ready; call whenever they have changed.
     pub(crate) fn prepare(&self, recorder: &mut Recorder) -> Result<(), MetaError> {
         let axis = TaskAxis::own(self.count(), self.support(), self.full.stride);
-        let workspace = self.workspace;
-        self.model.network.prepare(recorder, &workspace.parameters, axis, &workspace.scratch)?;
+        self.model.network.prepare(recorder, self.pass(axis))?;
         self.held.set(self.held.get().map(|held| Held { forwarded: false, ..held }));
         Ok(())
     }
@@ -85,6 +84,7 @@ impl<'l> Adapting<'l> {
         let workspace = self.workspace;
         Pass {
             parameters: &workspace.parameters,
+            frozen: workspace.common.frozen.as_ref(),
             running: &workspace.common.running,
             scratch: &workspace.scratch,
             axis,
@@ -213,7 +213,8 @@ impl<'l> Adapting<'l> {
         let Some(second) = &self.workspace.second_order else { return Ok(()) };
         let (network, stride) = (&self.model.network, self.full.stride);
         let direction = Direction { parameters: direction, scratch: &second.scratch };
-        network.prepare_direction(recorder, direction, TaskAxis::own(self.count(), self.support(), stride))?;
+        let all = self.pass(TaskAxis::own(self.count(), self.support(), stride));
+        network.prepare_direction(recorder, all, direction)?;
         for group in self.sizes.support(self.count(), self.support()) {
             self.forward(recorder, Half::Support, &group).await?;
             self.loss(recorder, Half::Support, &group)?;

@@ -5,7 +5,7 @@
 //! statistics couple the images of a task: its chunks then go through the network together, and
 //! need as many rooms.
 
-use inkling_nn::{Conv4, TaskAxis};
+use inkling_nn::{Network, TaskAxis};
 
 use crate::workspace::most_images;
 use crate::{Estimator, GradientSettings, TaskLimits};
@@ -48,7 +48,7 @@ impl Group {
 }
 
 impl Sizes {
-    pub(crate) fn new(network: &Conv4, gradient: &GradientSettings, limits: TaskLimits) -> Self {
+    pub(crate) fn new(network: &Network, gradient: &GradientSettings, limits: TaskLimits) -> Self {
         let coupled = network.config().norm.couples_images();
         let most = most_images(network);
         let (all_tasks, support, queries) = (limits.tasks.max(1), limits.support.max(1), limits.queries.max(1));
@@ -115,17 +115,18 @@ fn cut(images: u32, most: u32) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use inkling_gpu::Tier;
-    use inkling_nn::{Conv4Config, Norm};
+    use inkling_nn::{Backbone, NetworkConfig, Norm};
 
     use super::*;
     use crate::SubsetTime;
 
     fn sizes(norm: Norm, estimator: Estimator, chunk: u32, query_batch: u32) -> Sizes {
-        let network = Conv4Config { channels: 4, in_channels: 1, image_size: 16, norm };
+        let backbone = Backbone::Conv4 { channels: 4 };
+        let network = NetworkConfig { backbone, in_channels: 1, image_size: 16, norm };
         let gradient =
             GradientSettings { estimator, h: 0, chunk, subset: SubsetTime::Task, query_batch, support_subset: None };
         let limits = TaskLimits { tasks: 4, ways: 3, support: 6, queries: 9 };
-        Sizes::new(&Conv4::new(network, Tier::Cpu).unwrap(), &gradient, limits)
+        Sizes::new(&Network::new(network, Tier::Cpu).unwrap(), &gradient, limits)
     }
 
     #[test]

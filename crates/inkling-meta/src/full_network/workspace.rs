@@ -4,7 +4,7 @@
 //! rates the gradients of those steps. Activations are those of one chunk, whatever K is.
 
 use inkling_gpu::{Allocate, Category, GpuError};
-use inkling_nn::{Activations, DirectionScratch, Gradients, Scratch, Tangents};
+use inkling_nn::{Activations, DirectionScratch, Gradients, Keep, Scratch, Tangents};
 
 use super::implicit::ImplicitSolver;
 use super::model::FullNetworkModel;
@@ -136,11 +136,12 @@ impl<B> FullNetworkWorkspace<B> {
         let history = (1..keeps)
             .map(|step| allocate.values(Category::Parameters, &format!("inner.history.{step}"), flat))
             .collect::<Result<_, _>>()?;
+        let keep = if second_order { Keep::Tangents } else { Keep::Gradient };
         let mut rooms = Vec::new();
         for (index, &images) in sizes.rooms.iter().enumerate() {
             let name = |what: &str| format!("{what}.{index}");
             rooms.push(Room {
-                activations: network.activations(allocate, &name("chunk"), images)?,
+                activations: network.activations(allocate, &name("chunk"), images, keep)?,
                 gradients: network.gradients(allocate, &name("gradients"), images)?,
                 second_order: if second_order {
                     Some(RoomTangents {

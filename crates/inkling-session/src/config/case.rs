@@ -89,6 +89,7 @@ impl CaseModel {
             channels: self.channels,
             norm: self.norm,
             groups: self.groups.unwrap_or(1),
+            ..ModelConfig::default()
         }
     }
 }

@@ -170,6 +170,32 @@ pub enum BackboneKind {
     /// Four blocks of 3×3 convolution, norm, ReLU and 2×2 max-pool (Vinyals 2016, Snell 2017).
     #[default]
     Conv4,
+    /// EfficientNet-Lite0 (Tan & Le 2019), which comes with weights: see `model.weights`.
+    #[serde(rename = "efficientnet-lite0")]
+    EfficientnetLite0,
+}
+
+impl BackboneKind {
+    /// The architecture, in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Conv4 => "Conv-4",
+            Self::EfficientnetLite0 => "EfficientNet-Lite0",
+        }
+    }
+}
+
+/// What is trained of a backbone that comes with weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrainedKind {
+    /// Nothing: only a head learns.
+    #[default]
+    Nothing,
+    /// The scales and shifts of its norms.
+    Norms,
+    /// Everything but the statistics of its norms.
+    All,
 }
 
 /// Where a norm layer takes its statistics from.
@@ -191,17 +217,29 @@ pub enum NormKind {
 pub struct ModelConfig {
     /// The network.
     pub backbone: BackboneKind,
-    /// Channels of each block.
+    /// Channels of each block of Conv-4.
     pub channels: u32,
-    /// The norm after each convolution.
+    /// The norm after each convolution of Conv-4.
     pub norm: NormKind,
     /// With group norm, how many groups the channels fall into.
     pub groups: u32,
+    /// What is trained of another backbone than Conv-4, whose norms are always frozen.
+    pub trained: TrainedKind,
+    /// A file of weights that training starts from, `.safetensors`; random ones without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<String>,
 }
 
 impl Default for ModelConfig {
     fn default() -> Self {
-        Self { backbone: BackboneKind::Conv4, channels: 64, norm: NormKind::Group, groups: 4 }
+        Self {
+            backbone: BackboneKind::Conv4,
+            channels: 64,
+            norm: NormKind::Group,
+            groups: 4,
+            trained: TrainedKind::Nothing,
+            weights: None,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use inkling_data::Numbers;
 use inkling_gpu::{Allocate, Category, KernelTime, Recorder};
-use inkling_nn::{Chunk, Conv4, Conv4Config, Norm, Pass, TaskAxis};
+use inkling_nn::{Backbone, Chunk, Keep, Network, NetworkConfig, Norm, Pass, TaskAxis};
 use inkling_platform::Stopwatch;
 
 use super::SessionError;
@@ -116,7 +116,7 @@ async fn measure(
 
 /// A network with random weights and images on a device.
 struct Passes {
-    network: Conv4,
+    network: Network,
     recorder: Recorder,
     buffers: Buffers,
     bench: Conv4Bench,
@@ -141,19 +141,19 @@ impl Passes {
         profile: bool,
     ) -> Result<Self, SessionError> {
         let mut gpu = open_gpu(adapter, profile).await?;
-        let config = Conv4Config {
-            channels: bench.channels,
+        let config = NetworkConfig {
+            backbone: Backbone::Conv4 { channels: bench.channels },
             in_channels: bench.in_channels,
             image_size: bench.image_size,
             norm: Norm::Batch,
         };
-        let network = Conv4::new(config, gpu.tier())?;
+        let network = Network::new(config, gpu.tier())?;
         let elements = u64::from(network.layout().elements());
         let buffers = Buffers {
             parameters: gpu.values(Category::Parameters, "parameters", elements)?,
             running: gpu.values(Category::Parameters, "running", u64::from(network.running().elements()))?,
             gradient: gpu.values(Category::Gradient, "gradient", elements)?,
-            activations: network.activations(&mut gpu, "bench", bench.batch)?,
+            activations: network.activations(&mut gpu, "bench", bench.batch, Keep::Gradient)?,
             gradients: network.gradients(&mut gpu, "bench", bench.batch)?,
             scratch: network.scratch(&mut gpu, bench.batch, bench.batch, 1)?,
             embeddings: gpu.values(
@@ -164,7 +164,7 @@ impl Passes {
         };
         let mut recorder = gpu.recorder()?;
         let mut numbers = Numbers::new(b"bench___", 0, 0, 0);
-        let (parameters, running) = network.initialize(|| numbers.unit() as f32 - 0.5);
+        let [parameters, _, running] = network.initialize(|| numbers.unit() as f32 - 0.5);
         recorder.upload_values(buffers.parameters.all(), &parameters).await?;
         recorder.upload_values(buffers.running.all(), &running).await?;
         let count = u64::from(bench.batch) * network.image_elements();
@@ -178,14 +178,15 @@ impl Passes {
     async fn run(&mut self) -> Result<(), SessionError> {
         let buffers = &self.buffers;
         let axis = TaskAxis::shared(1, self.bench.batch);
-        let pass = Pass { parameters: &buffers.parameters, running: &buffers.running, scratch: &buffers.scratch, axis };
+        let Buffers { parameters, running, scratch, .. } = buffers;
+        let pass = Pass { parameters, frozen: None, running, scratch, axis };
         let chunks = [Chunk {
             images: self.bench.batch,
             activations: &buffers.activations,
             gradients: &buffers.gradients,
             first_row: 0,
         }];
-        self.network.prepare(&mut self.recorder, &buffers.parameters, axis, &buffers.scratch)?;
+        self.network.prepare(&mut self.recorder, pass)?;
         self.network.forward(&mut self.recorder, pass, &chunks, &buffers.embeddings).await?;
         if self.backward {
             // The embeddings themselves serve as their gradient: the time does not depend on it.

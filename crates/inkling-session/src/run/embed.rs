@@ -48,8 +48,8 @@ impl Embedder {
     pub(crate) fn check(weights: &TensorFile, card: &ModelCard) -> Result<(), SessionError> {
         let model = Model::new(config(weights, card), Tier::Browser)?;
         model.check_embeds()?;
-        let [parameters, running] = [model.layout(), model.network().running()];
-        from_file(weights, &model)?.to_flat([parameters, running], &[])?;
+        let layouts = [model.layout(), model.network().running(), model.network().frozen()];
+        from_file(weights, &model)?.to_flat(layouts, &[])?;
         Ok(())
     }
 
@@ -88,6 +88,11 @@ impl Embedder {
         let affines = vec![inkling_data::IDENTITY; pixels.len()];
         let images = Images::Bytes { pixels, affines: &affines, normalization: &self.normalization };
         Ok(self.network.embed(images).await?)
+    }
+
+    /// The embeddings of normalised images of the card's shape, `[images][d]`.
+    pub(crate) async fn embed_values(&mut self, values: &[f32]) -> Result<Vec<f32>, SessionError> {
+        Ok(self.network.embed(Images::Values(values)).await?)
     }
 
     /// The logits of embedded queries by the learner's own head, `[queries][ways]`.

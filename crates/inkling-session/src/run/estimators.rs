@@ -38,7 +38,7 @@ pub async fn estimators(
         ));
     }
     let dataset = site.data(&config.data)?;
-    let normalization = normalization(&config.data, dataset.as_ref())?.into();
+    let normalization = normalization(config, dataset.as_ref())?.into();
     let source = TaskSource {
         dataset,
         normalization,
@@ -59,7 +59,7 @@ pub async fn estimators(
     let model = Model::new(learner_config, gpu.tier())?;
     let weights = match weights {
         Some(file) => from_file(file, &model)?,
-        None => initial(&model, config.training.seed)?,
+        None => initial(&model, config)?,
     };
     let limits = training_limits(&config.task, &config.training);
     let purpose = Purpose::Gradient;

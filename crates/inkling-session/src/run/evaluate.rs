@@ -1,9 +1,10 @@
 //! Accuracy over fixed episodes.
 
-use inkling_meta::{Learner, Model, Purpose};
+use inkling_meta::{Images, Learner, Model, Purpose, Task};
 use inkling_platform::yield_now;
 
 use super::SessionError;
+use super::memo::Memo;
 use super::memory::Planner;
 use super::model::{
     classifier_config, evaluation_limits, from_file, initial, learner_config, normalization, open_data, stored_ways,
@@ -30,7 +31,7 @@ pub async fn evaluate(
     emit: &mut dyn FnMut(Event),
 ) -> Result<Scores, SessionError> {
     let dataset = site.data(&config.data)?;
-    let normalization = normalization(&config.data, dataset.as_ref())?.into();
+    let normalization = normalization(config, dataset.as_ref())?.into();
     let source = TaskSource {
         dataset,
         normalization,
@@ -84,6 +85,52 @@ pub(super) async fn score(
     episodes: u32,
     emit: &mut dyn FnMut(Event),
 ) -> Result<Scores, SessionError> {
+    match Memo::worth_it(learner, source, episodes) {
+        Some(memo) => score_embedded(learner, source, memo, episodes, emit).await,
+        None => score_images(learner, source, episodes, emit).await,
+    }
+}
+
+/// Embeds each image once, however many episodes it occurs in.
+async fn score_embedded(
+    learner: &mut Learner,
+    source: &TaskSource,
+    mut memo: Memo,
+    episodes: u32,
+    emit: &mut dyn FnMut(Event),
+) -> Result<Scores, SessionError> {
+    let mut accuracies = Vec::with_capacity(episodes as usize);
+    let mut loss = 0.0;
+    for index in 0..episodes {
+        let plan = source.plan(index.into())?;
+        let support = memo.rows(learner, source, plan.support()).await?;
+        let query = memo.rows(learner, source, plan.query()).await?;
+        let task = Task {
+            ways: plan.ways(),
+            support: Images::Values(&support),
+            support_labels: plan.support_labels(),
+            query: Images::Values(&query),
+            query_labels: plan.query_labels(),
+        };
+        let outcome = learner.evaluate_embeddings(&task).await?;
+        accuracies.push(outcome.accuracy);
+        loss += outcome.loss;
+        let done = index + 1;
+        if done.is_multiple_of(REPORT_EVERY) || done == episodes {
+            let (mean, _) = mean_and_interval(&accuracies);
+            emit(Event::Evaluating { done, episodes, accuracy: mean as f32 });
+        }
+        yield_now().await;
+    }
+    Ok(Scores { accuracies, loss: loss / f64::from(episodes.max(1)) })
+}
+
+async fn score_images(
+    learner: &mut Learner,
+    source: &TaskSource,
+    episodes: u32,
+    emit: &mut dyn FnMut(Event),
+) -> Result<Scores, SessionError> {
     let mut stream = source.stream(0);
     let mut accuracies = Vec::with_capacity(episodes as usize);
     let mut loss = 0.0;
@@ -116,7 +163,7 @@ pub fn initial_weights(config: &RunConfig) -> Result<TensorFile, SessionError> {
     let learner = learner_config(config, dataset.image_shape())?;
     // The tier chooses kernels, not weights.
     let model = Model::new(learner, inkling_gpu::Tier::Cpu)?;
-    to_file(&initial(&model, config.training.seed)?, None)
+    to_file(&initial(&model, config)?, None)
 }
 
 /// The validation of a run: the shape of `[evaluation]` on the validation split.

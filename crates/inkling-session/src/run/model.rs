@@ -1,5 +1,7 @@
 //! From configuration to model: the one place where configured names become types.
 
+use std::path::Path;
+
 use inkling_data::{Dataset, ImageShape, Normalization, Numbers, OpenOptions};
 use inkling_gpu::{Gpu, GpuOptions};
 use inkling_meta::{
@@ -7,13 +9,14 @@ use inkling_meta::{
     InnerRates, LearnerConfig, LearnerKind, LinearSettings, LinearStart, LowerGradient, Metric, Model, NeumannSettings,
     Optimizer, Purpose, RidgeSettings, SubsetTime, TaskLimits,
 };
-use inkling_nn::{Conv4Config, Norm, Weights};
+use inkling_nn::{Backbone, NetworkConfig, Norm, Trained, Weights};
 
 use super::SessionError;
 use crate::config::{
-    DataConfig, EstimatorKind, EvaluationConfig, GradientConfig, HeadConfig, HeadKind, LearnerConfig as LearnerSection,
-    LearnerKind as LearnerName, Metric as MetricName, ModelConfig, NormKind, Optimizer as OptimizerName, RatesKind,
-    RunConfig, SolveStart, StartKind, SubsetKind, TaskConfig, TrainingConfig,
+    BackboneKind, DataConfig, EstimatorKind, EvaluationConfig, GradientConfig, HeadConfig, HeadKind,
+    LearnerConfig as LearnerSection, LearnerKind as LearnerName, Metric as MetricName, ModelConfig, NormKind,
+    Optimizer as OptimizerName, RatesKind, RunConfig, SolveStart, StartKind, SubsetKind, TaskConfig, TrainedKind,
+    TrainingConfig,
 };
 use crate::model_card::ModelCard;
 use crate::tensor_file::{Tensor, TensorFile};
@@ -41,11 +44,16 @@ pub(super) fn open_data(config: &DataConfig) -> Result<std::sync::Arc<dyn Datase
     Ok(inkling_data::open(&config.spec, &options)?)
 }
 
-/// The configured statistics, or the data set's own.
-pub(super) fn normalization(config: &DataConfig, dataset: &dyn Dataset) -> Result<Normalization, SessionError> {
-    let own = dataset.normalization();
-    let mean = config.mean.clone().unwrap_or(own.mean);
-    let std = config.std.clone().unwrap_or(own.std);
+/// The configured statistics, those that a backbone's weights were trained with, or the data set's
+/// own.
+pub(super) fn normalization(config: &RunConfig, dataset: &dyn Dataset) -> Result<Normalization, SessionError> {
+    let usual = match config.model.backbone {
+        BackboneKind::Conv4 => dataset.normalization(),
+        // (x − 127) / 128 for bytes x.
+        BackboneKind::EfficientnetLite0 => Normalization { mean: vec![127.0 / 255.0; 3], std: vec![128.0 / 255.0; 3] },
+    };
+    let mean = config.data.mean.clone().unwrap_or(usual.mean);
+    let std = config.data.std.clone().unwrap_or(usual.std);
     let channels = dataset.image_shape().channels as usize;
     if mean.len() != channels || std.len() != channels {
         return Err(SessionError::Setting(format!(
@@ -56,13 +64,23 @@ pub(super) fn normalization(config: &DataConfig, dataset: &dyn Dataset) -> Resul
     Ok(Normalization { mean, std })
 }
 
-pub(super) fn network(model: &ModelConfig, in_channels: u32, image_size: u32) -> Conv4Config {
+pub(super) fn network(model: &ModelConfig, in_channels: u32, image_size: u32) -> NetworkConfig {
+    let trained = match model.trained {
+        TrainedKind::Nothing => Trained::Nothing,
+        TrainedKind::Norms => Trained::Norms,
+        TrainedKind::All => Trained::All,
+    };
+    let backbone = match model.backbone {
+        BackboneKind::Conv4 => Backbone::Conv4 { channels: model.channels },
+        BackboneKind::EfficientnetLite0 => Backbone::EfficientNetLite0 { trained },
+    };
     let norm = match model.norm {
+        _ if model.backbone != BackboneKind::Conv4 => Norm::Frozen,
         NormKind::Group => Norm::Group { groups: model.groups },
         NormKind::Batch => Norm::Batch,
         NormKind::Frozen => Norm::Frozen,
     };
-    Conv4Config { channels: model.channels, in_channels, image_size, norm }
+    NetworkConfig { backbone, in_channels, image_size, norm }
 }
 
 /// The configured head, for tasks of up to `ways` classes.
@@ -249,8 +267,32 @@ pub(super) fn training_purpose(config: &TrainingConfig) -> Purpose {
     Purpose::Train { optimizer: optimizer(config), tasks_per_step: config.tasks_per_step }
 }
 
-/// Initial weights: a pure function of the seed.
-pub(super) fn initial(model: &Model, seed: u64) -> Result<Weights, SessionError> {
+/// Initial weights: a pure function of the seed, and of the file that the configuration names.
+pub(super) fn initial(model: &Model, config: &RunConfig) -> Result<Weights, SessionError> {
+    let mut weights = random(model, config.training.seed)?;
+    let ModelConfig { backbone, trained, weights: file, .. } = &config.model;
+    if file.is_none() && *backbone != BackboneKind::Conv4 && *trained != TrainedKind::All {
+        return Err(SessionError::Setting(format!(
+            "{} starts from pretrained weights: fetch them with `inkling weights fetch efficientnet-lite0` and name the \
+             file (model.weights = \"weights/efficientnet-lite0.safetensors\"), or train all of it from scratch \
+             (model.trained = \"all\")",
+            backbone.words()
+        )));
+    }
+    if let Some(path) = &config.model.weights {
+        let file = from_file(&TensorFile::read(Path::new(path))?, model)?;
+        // A file of another run may have another head.
+        let known: Vec<String> = weights.iter().map(|(name, _)| name.to_owned()).collect();
+        for (name, tensor) in file.iter() {
+            if known.iter().any(|known| known == name) || !name.starts_with("head.") {
+                weights.insert(name, tensor.shape.clone(), tensor.values.clone());
+            }
+        }
+    }
+    Ok(weights)
+}
+
+fn random(model: &Model, seed: u64) -> Result<Weights, SessionError> {
     let mut numbers = Numbers::new(b"weights_", seed, 0, 0);
     let mut spare = None;
     let normal = || {
@@ -281,8 +323,8 @@ pub(super) fn to_file(weights: &Weights, card: Option<ModelCard>) -> Result<Tens
     Ok(file)
 }
 
-/// The floats of a file; running statistics that the network has no use for may be absent, and
-/// take PyTorch's initial values then.
+/// The floats of a file, without the classifier that a network was pretrained with; running
+/// statistics that the network has no use for may be absent, and take PyTorch's initial values then.
 pub(super) fn from_file(file: &TensorFile, model: &Model) -> Result<Weights, SessionError> {
     let mut weights = Weights::default();
     if model.config().network.norm != Norm::Frozen {
@@ -292,7 +334,8 @@ pub(super) fn from_file(file: &TensorFile, model: &Model) -> Result<Weights, Ses
         }
     }
     for (name, tensor) in &file.tensors {
-        if name.ends_with("num_batches_tracked") {
+        let unused = model.network().pretraining_classifier();
+        if name.ends_with("num_batches_tracked") || unused.is_some_and(|prefix| name.starts_with(prefix)) {
             continue;
         }
         let values = tensor

@@ -15,7 +15,7 @@ use super::model::{from_file, initial, learner_config, normalization, open_data,
 use super::tasks::{TaskSource, augmentation, evaluation_spec, training_spec};
 use super::train::Run;
 use crate::checkpoint::{Checkpoint, CheckpointState, RandomState};
-use crate::config::{ConfigError, RunConfig};
+use crate::config::{ConfigError, ModelConfig, RunConfig};
 use crate::error::RunError;
 use crate::events::{Event, SmallerPlan};
 use crate::model_card::ModelCard;
@@ -104,7 +104,7 @@ impl Setup {
             Some(dataset) => dataset,
             None => open_data(&first.data)?,
         };
-        let statistics = normalization(&first.data, dataset.as_ref())?;
+        let statistics = normalization(&first, dataset.as_ref())?;
         let sources = Sources::new(&first, dataset, statistics)?;
         let owns_gpu = gpu.is_none();
         let gpu = match gpu {
@@ -136,7 +136,7 @@ impl Setup {
         let planner = self.planner();
         let (limits, purpose, planned) = (planner.limits, planner.purpose, planner.bytes()?.total());
         let card = self.card();
-        let weights = initial(&self.model, self.first.training.seed)?;
+        let weights = initial(&self.model, &self.first)?;
         let mut learner = Learner::new(&self.gpu, self.model, limits, purpose)?;
         learner.set_weights(&weights).await?;
         let now = unix_seconds();
@@ -183,7 +183,7 @@ impl Setup {
         let shape = self.sources.shape();
         let normalization = &self.sources.training.normalization;
         ModelCard::new(
-            self.config.model.clone(),
+            ModelConfig { weights: None, ..self.config.model.clone() },
             (self.config.head.clone(), self.config.learner.clone()),
             [shape.channels, shape.height, shape.width],
             normalization.mean.clone(),

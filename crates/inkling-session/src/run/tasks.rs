@@ -70,9 +70,14 @@ pub(super) struct TaskSource {
 }
 
 impl TaskSource {
-    /// The episode of a number: a pure function of the source.
+    /// Which images the episode of a number has: a pure function of the source.
+    pub(super) fn plan(&self, index: u64) -> Result<EpisodePlan, DataError> {
+        EpisodePlan::draw(self.dataset.as_ref(), self.split, &self.spec, self.seed, index)
+    }
+
+    /// The episode of a number.
     pub(super) fn prepare(&self, index: u64) -> Result<PreparedTask, DataError> {
-        let plan = EpisodePlan::draw(self.dataset.as_ref(), self.split, &self.spec, self.seed, index)?;
+        let plan = self.plan(index)?;
         let episode = plan.load(self.dataset.as_ref())?;
         let (support, queries) = (episode.support().len() as u32, episode.query().len() as u32);
         let shape = self.dataset.image_shape();

@@ -30,7 +30,7 @@ impl Trial {
         config.training.tasks_per_step = tasks;
         config.training.tasks_per_pass = if config.task.variable { 1 } else { 0 };
         let dataset = site.data(&config.data)?;
-        let normalization = normalization(&config.data, dataset.as_ref())?.into();
+        let normalization = normalization(&config, dataset.as_ref())?.into();
         let shape = dataset.image_shape();
         let source = TaskSource {
             dataset,
@@ -46,7 +46,7 @@ impl Trial {
         let model = Model::new(learner_config(&config, shape)?, gpu.tier())?;
         let (limits, purpose) = (training_limits(&config.task, &config.training), training_purpose(&config.training));
         let planned = Planner { model: &model, tier: gpu.tier(), limits, purpose }.check(config.memory.budget)?;
-        let weights = initial(&model, config.training.seed)?;
+        let weights = initial(&model, &config)?;
         let mut learner = Learner::new(&gpu, model, limits, purpose)?;
         learner.set_weights(&weights).await?;
         learner.clear_gradient();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use inkling_data::ImageShape;
 
+use crate::config::BackboneKind;
 use crate::model_card::{CardResult, ModelCard};
 use crate::tensor_file::TensorFile;
 
@@ -76,7 +77,10 @@ impl LearnerFile {
         LearnerCard {
             name: self.name.clone(),
             image: ImageShape { channels, height, width },
-            network: format!("Conv-4, {} channels", self.card.model.channels),
+            network: match self.card.model.backbone {
+                BackboneKind::Conv4 => format!("Conv-4, {} channels", self.card.model.channels),
+                other => other.words().to_owned(),
+            },
             solver: match &self.card.learner {
                 Some(learner) => learner.kind.name().to_owned(),
                 None => self.card.head.kind.name().to_owned(),

@@ -1,0 +1,7 @@
+//! The architectures: which layers, in which order, under which names.
+
+mod conv4;
+mod efficientnet;
+
+pub(crate) use conv4::conv4;
+pub(crate) use efficientnet::efficientnet_lite0;

@@ -1,0 +1,105 @@
+//! Puts layers one behind the other and gives their parameters a place.
+
+use inkling_gpu::Tier;
+
+use super::{Layer, Node, Shape};
+use crate::NnError;
+use crate::conv2d::{Conv2d, Conv2dShape};
+use crate::depthwise::{Depthwise, DepthwiseShape};
+use crate::layout::Layout;
+use crate::norm::{NormPool, NormPoolShape};
+use crate::pool::{AveragePool, Sum};
+
+/// Whether a layer's parameters are trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Training {
+    Trained,
+    Frozen,
+}
+
+/// A network in the making; each call adds a layer and gives the number of the value it writes.
+#[derive(Debug)]
+pub(crate) struct Builder {
+    tier: Tier,
+    pub(super) shapes: Vec<Shape>,
+    pub(super) nodes: Vec<Node>,
+    pub(super) layout: Layout,
+    pub(super) frozen: Layout,
+    pub(super) running: Layout,
+}
+
+impl Builder {
+    /// Begins with the images, value 0.
+    pub(super) fn new(images: Shape, tier: Tier) -> Self {
+        let (layout, frozen, running) = Default::default();
+        Self { tier, shapes: vec![images], nodes: Vec::new(), layout, frozen, running }
+    }
+
+    /// The shape of a value.
+    pub(crate) fn shape(&self, value: usize) -> Shape {
+        self.shapes.get(value).copied().unwrap_or(Shape { channels: 0, size: [0, 0] })
+    }
+
+    /// A convolution of every channel with every other.
+    pub(crate) fn conv(&mut self, name: &str, input: usize, training: Training, conv: Conv2dShape) -> usize {
+        let (tier, Shape { channels, size }) = (self.tier, self.shape(input));
+        let layer = Conv2d::new(self.layout_of(training), name, conv, (channels, size), tier);
+        let shape = Shape { channels: conv.out_channels, size: layer.out_size() };
+        self.push(name.to_owned(), Layer::Conv(layer), vec![input], training == Training::Trained, shape)
+    }
+
+    /// A convolution of each channel by itself.
+    pub(crate) fn depthwise(&mut self, name: &str, input: usize, training: Training, conv: DepthwiseShape) -> usize {
+        let Shape { channels, size } = self.shape(input);
+        let layer = Depthwise::new(self.layout_of(training), name, conv, channels, size);
+        let shape = Shape { channels, size: layer.out_size() };
+        self.push(name.to_owned(), Layer::Depthwise(layer), vec![input], training == Training::Trained, shape)
+    }
+
+    /// A norm with its activation and pooling.
+    ///
+    /// # Errors
+    /// [`NnError::Config`] when the groups do not divide the channels.
+    pub(crate) fn norm(
+        &mut self,
+        name: &str,
+        input: usize,
+        training: Training,
+        norm: NormPoolShape,
+    ) -> Result<usize, NnError> {
+        let Shape { channels, size } = self.shape(input);
+        let layout = match training {
+            Training::Trained => &mut self.layout,
+            Training::Frozen => &mut self.frozen,
+        };
+        let layer = NormPool::new(layout, &mut self.running, name, norm, (channels, size))?;
+        let shape = Shape { channels, size: layer.out_size() };
+        Ok(self.push(name.to_owned(), Layer::Norm(layer), vec![input], training == Training::Trained, shape))
+    }
+
+    /// The sum of two values of one shape.
+    pub(crate) fn sum(&mut self, first: usize, second: usize) -> usize {
+        let shape = self.shape(first);
+        self.push("sum".to_owned(), Layer::Sum(Sum::new(shape.elements())), vec![first, second], false, shape)
+    }
+
+    /// The mean over the pixels of each channel.
+    pub(crate) fn average_pool(&mut self, input: usize) -> usize {
+        let Shape { channels, size } = self.shape(input);
+        let layer = Layer::AveragePool(AveragePool::new(channels, size));
+        self.push("average_pool".to_owned(), layer, vec![input], false, Shape { channels, size: [1, 1] })
+    }
+
+    fn layout_of(&mut self, training: Training) -> &mut Layout {
+        match training {
+            Training::Trained => &mut self.layout,
+            Training::Frozen => &mut self.frozen,
+        }
+    }
+
+    fn push(&mut self, name: String, layer: Layer, inputs: Vec<usize>, trained: bool, shape: Shape) -> usize {
+        self.nodes.push(Node { name, layer, inputs, trained });
+        self.shapes.push(shape);
+        self.nodes.len()
+    }
+}

@@ -1,0 +1,45 @@
+//! `inkling embed`.
+
+use inkling_data::{ImageShape, Pixels, load_images};
+use inkling_session::run::{EmbedImages, embed};
+use inkling_session::tensor_file::{Tensor, TensorFile};
+use serde_json::json;
+
+use super::eval::card_of;
+use crate::args::EmbedArgs;
+use crate::failure::Failure;
+use crate::output::Output;
+
+pub fn run(args: &EmbedArgs, adapter: Option<String>, output: Output) -> Result<(), Failure> {
+    let weights = TensorFile::read(&args.model)?;
+    let mut card = card_of(&args.model, &weights)?.clone();
+    let [channels, height, width] = &mut card.image_shape;
+    if let Some(size) = args.image_size {
+        (*height, *width) = (size, size);
+    }
+    let shape = ImageShape { channels: *channels, height: *height, width: *width };
+    let (mut names, mut pixels) = (Vec::new(), Vec::<Pixels>::new());
+    for path in &args.images {
+        for (path, image) in load_images(path, shape).map_err(Failure::failed)? {
+            names.push(path.display().to_string());
+            pixels.push(image);
+        }
+    }
+    let values = args.values.as_deref().map(TensorFile::read).transpose()?;
+    let images = match &values {
+        Some(file) => EmbedImages::Values(file),
+        None => EmbedImages::Pixels(&pixels),
+    };
+    let (rows, dimension) =
+        pollster::block_on(embed(&weights, &card, images, adapter)).map_err(Failure::with_weights(&args.model))?;
+    let count = rows.len() / dimension.max(1);
+    let embeddings = Tensor::f32(vec![count, dimension], rows);
+    let mut file = TensorFile::default();
+    file.tensors.extend(embeddings.map(|embeddings| ("embeddings".to_owned(), embeddings)));
+    file.write(&args.out)?;
+    output.result(
+        &json!({"images": names, "count": count, "dimension": dimension, "out": args.out}),
+        &format!("{count} embeddings of {dimension} values in {}", args.out.display()),
+    );
+    Ok(())
+}
