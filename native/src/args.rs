@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use inkling_session::config::{BackboneKind, TrainedKind};
 use inkling_session::units::ByteSize;
 
 /// Few-shot learning on any GPU: meta-train, evaluate and adapt with bounded memory.
@@ -405,6 +406,8 @@ pub struct DataSheetArgs {
 pub enum BenchCommand {
     /// Forward, and forward + backward, of Conv-4: milliseconds, GFLOP/s, dispatches
     Conv4(Conv4Args),
+    /// The same of a larger network
+    Backbone(BackboneArgs),
     /// Outer steps of several methods on the same tasks: milliseconds, dispatches, peak bytes
     Steps(StepsArgs),
     /// Heads by themselves on random embeddings: tasks side by side against one after the other
@@ -481,6 +484,64 @@ impl Method {
             Self::Fomaml => "fomaml",
             Self::Reptile => "reptile",
             Self::Imaml => "imaml",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  inkling bench backbone --image 224 --batch 8 --trained norms")]
+pub struct BackboneArgs {
+    /// The network, with random weights
+    #[arg(long, value_name = "NAME", default_value = "efficientnet-lite0")]
+    pub backbone: Backbone,
+    /// What of it is trained, and so needs gradients
+    #[arg(long, value_name = "WHAT", default_value = "norms")]
+    pub trained: Trained,
+    /// Height and width of the images in pixels
+    #[arg(long, default_value_t = 224, value_parser = clap::value_parser!(u32).range(32..=448))]
+    pub image: u32,
+    /// Images per pass
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub batch: u32,
+    /// Timed passes, after one that is not
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub repeats: u32,
+}
+
+/// A network larger than Conv-4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Backbone {
+    /// EfficientNet-Lite0 (Tan & Le 2019)
+    EfficientnetLite0,
+}
+
+impl Backbone {
+    /// As the configuration has it.
+    pub fn kind(self) -> BackboneKind {
+        match self {
+            Self::EfficientnetLite0 => BackboneKind::EfficientnetLite0,
+        }
+    }
+}
+
+/// What is trained of a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Trained {
+    /// Nothing
+    Nothing,
+    /// Scales and shifts of the norms
+    Norms,
+    /// Everything but the norms' statistics
+    All,
+}
+
+impl Trained {
+    /// As the configuration has it.
+    pub fn kind(self) -> TrainedKind {
+        match self {
+            Self::Nothing => TrainedKind::Nothing,
+            Self::Norms => TrainedKind::Norms,
+            Self::All => TrainedKind::All,
         }
     }
 }

@@ -1,29 +1,39 @@
 //! `inkling bench`.
 
-use inkling_session::run::{Conv4Bench, Conv4BenchResult, bench_conv4};
+use inkling_session::config::{ModelConfig, NormKind};
+use inkling_session::run::{NetworkBench, NetworkBenchResult, bench_network};
 use inkling_session::table::Table;
 use serde_json::json;
 
-use crate::args::Conv4Args;
+use crate::args::{BackboneArgs, Conv4Args};
 use crate::failure::Failure;
 use crate::output::Output;
 
-pub fn run(args: &Conv4Args, adapter: Option<String>, output: Output) -> Result<(), Failure> {
-    let bench = Conv4Bench {
-        channels: args.channels,
-        image_size: args.image,
-        batch: args.batch,
-        in_channels: args.in_channels,
-        repeats: args.repeats,
-    };
-    let (adapter, results) = pollster::block_on(bench_conv4(bench, adapter))?;
+/// `inkling bench conv4`.
+pub fn conv4(args: &Conv4Args, adapter: Option<String>, output: Output) -> Result<(), Failure> {
+    let model = ModelConfig { channels: args.channels, norm: NormKind::Batch, ..ModelConfig::default() };
+    let Conv4Args { image: image_size, batch, in_channels, repeats, .. } = *args;
+    let bench = NetworkBench { model, image_size, batch, in_channels, repeats };
+    run(&bench, &format!("Conv-4 of {} channels", args.channels), adapter, output)
+}
+
+/// `inkling bench backbone`.
+pub fn backbone(args: &BackboneArgs, adapter: Option<String>, output: Output) -> Result<(), Failure> {
+    let model = ModelConfig { backbone: args.backbone.kind(), trained: args.trained.kind(), ..ModelConfig::default() };
+    let BackboneArgs { image: image_size, batch, repeats, .. } = *args;
+    let bench = NetworkBench { model, image_size, batch, in_channels: 3, repeats };
+    run(&bench, args.backbone.kind().words(), adapter, output)
+}
+
+fn run(bench: &NetworkBench, name: &str, adapter: Option<String>, output: Output) -> Result<(), Failure> {
+    let (adapter, results) = pollster::block_on(bench_network(bench, adapter))?;
     if output.is_json() {
         results.iter().for_each(|result| output.object(&json_of(&adapter, result)));
         return Ok(());
     }
     output.line(&format!(
-        "Conv-4 of {} channels, {} images of {}×{}×{} on {adapter}; medians of {} passes",
-        args.channels, args.batch, args.in_channels, args.image, args.image, args.repeats
+        "{name}, {} images of {}×{}×{} on {adapter}; medians of {} passes",
+        bench.batch, bench.in_channels, bench.image_size, bench.image_size, bench.repeats
     ));
     let mut table = Table::new(["pass", "ms", "fastest", "slowest", "GFLOP/s", "dispatches", "outside kernels"]);
     for result in &results {
@@ -46,7 +56,7 @@ pub fn run(args: &Conv4Args, adapter: Option<String>, output: Output) -> Result<
 }
 
 /// Where the time of one pass goes, timed dispatch by dispatch.
-fn kernels(result: &Conv4BenchResult) -> Table {
+fn kernels(result: &NetworkBenchResult) -> Table {
     let mut table = Table::new(["kernel", "launches", "ms"]);
     for kernel in &result.kernels {
         table.row([kernel.stem.to_owned(), kernel.launches.to_string(), format!("{:.2}", kernel.millis)]);
@@ -54,7 +64,7 @@ fn kernels(result: &Conv4BenchResult) -> Table {
     table
 }
 
-fn json_of(adapter: &str, result: &Conv4BenchResult) -> serde_json::Value {
+fn json_of(adapter: &str, result: &NetworkBenchResult) -> serde_json::Value {
     let kernels: Vec<_> = result
         .kernels
         .iter()

@@ -34,7 +34,8 @@ pub fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> {
         Command::Memory(args) => memory::run(&args, adapter, *output),
         Command::Data(command) => data::run(command, *output),
         Command::Devices => devices::run(*output),
-        Command::Bench(BenchCommand::Conv4(args)) => bench::run(&args, adapter, *output),
+        Command::Bench(BenchCommand::Conv4(args)) => bench::conv4(&args, adapter, *output),
+        Command::Bench(BenchCommand::Backbone(args)) => bench::backbone(&args, adapter, *output),
         Command::Bench(BenchCommand::Steps(args)) => bench_steps::run(&args, adapter, *output),
         Command::Bench(BenchCommand::Heads(args)) => bench_heads::run(&args, adapter, *output),
     }

@@ -1,18 +1,19 @@
-//! How fast the kernels are: Conv-4 forward, and forward with backward.
+//! How fast the kernels are: a network forward, and forward with backward.
 
 use inkling_data::Numbers;
 use inkling_gpu::{Allocate, Category, KernelTime, Recorder};
-use inkling_nn::{Backbone, Chunk, Keep, Network, NetworkConfig, Norm, Pass, TaskAxis};
+use inkling_nn::{Chunk, Keep, Network, Pass, TaskAxis};
 use inkling_platform::Stopwatch;
 
 use super::SessionError;
-use super::model::open_gpu;
+use super::model::{network, open_gpu};
+use crate::config::ModelConfig;
 
 /// What to measure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Conv4Bench {
-    /// Channels of every block.
-    pub channels: u32,
+#[derive(Clone, Debug, PartialEq)]
+pub struct NetworkBench {
+    /// The network; its weights are random.
+    pub model: ModelConfig,
     /// Height and width of the images.
     pub image_size: u32,
     /// Images of one pass.
@@ -25,7 +26,7 @@ pub struct Conv4Bench {
 
 /// One direction of the measurement.
 #[derive(Clone, Debug)]
-pub struct Conv4BenchResult {
+pub struct NetworkBenchResult {
     /// `forward` or `forward + backward`.
     pub pass: &'static str,
     /// The median of all repeats.
@@ -46,10 +47,10 @@ pub struct Conv4BenchResult {
 ///
 /// # Errors
 /// When the network cannot be built or the device fails.
-pub async fn bench_conv4(
-    bench: Conv4Bench,
+pub async fn bench_network(
+    bench: &NetworkBench,
     adapter: Option<String>,
-) -> Result<(String, Vec<Conv4BenchResult>), SessionError> {
+) -> Result<(String, Vec<NetworkBenchResult>), SessionError> {
     let mut results = Vec::new();
     let mut name = String::new();
     for backward in [false, true] {
@@ -61,10 +62,10 @@ pub async fn bench_conv4(
 }
 
 async fn measure(
-    bench: Conv4Bench,
+    bench: &NetworkBench,
     adapter: Option<String>,
     backward: bool,
-) -> Result<(String, Conv4BenchResult), SessionError> {
+) -> Result<(String, NetworkBenchResult), SessionError> {
     let mut passes = Passes::new(bench, adapter.clone(), backward, false).await?;
     // The first pass compiles the kernels.
     passes.run().await?;
@@ -102,7 +103,7 @@ async fn measure(
     let inside: f64 = kernels.iter().map(|kernel| kernel.millis).sum();
     // Against the wall time of the same pass: another pass may have had another share of the machine.
     let outside_kernels = (!first.is_empty()).then(|| (1.0 - inside / timed_millis).max(0.0));
-    let result = Conv4BenchResult {
+    let result = NetworkBenchResult {
         pass: if backward { "forward + backward" } else { "forward" },
         millis,
         range_millis: (at(0), at(times.len().saturating_sub(1))),
@@ -119,12 +120,13 @@ struct Passes {
     network: Network,
     recorder: Recorder,
     buffers: Buffers,
-    bench: Conv4Bench,
+    bench: NetworkBench,
     backward: bool,
 }
 
 struct Buffers {
     parameters: inkling_gpu::Buffer,
+    frozen: inkling_gpu::Buffer,
     running: inkling_gpu::Buffer,
     gradient: inkling_gpu::Buffer,
     activations: inkling_nn::Activations<inkling_gpu::Buffer>,
@@ -135,25 +137,21 @@ struct Buffers {
 
 impl Passes {
     async fn new(
-        bench: Conv4Bench,
+        bench: &NetworkBench,
         adapter: Option<String>,
         backward: bool,
         profile: bool,
     ) -> Result<Self, SessionError> {
         let mut gpu = open_gpu(adapter, profile).await?;
-        let config = NetworkConfig {
-            backbone: Backbone::Conv4 { channels: bench.channels },
-            in_channels: bench.in_channels,
-            image_size: bench.image_size,
-            norm: Norm::Batch,
-        };
-        let network = Network::new(config, gpu.tier())?;
+        let network = Network::new(network(&bench.model, bench.in_channels, bench.image_size), gpu.tier())?;
         let elements = u64::from(network.layout().elements());
+        let keep = if backward { Keep::Gradient } else { Keep::Nothing };
         let buffers = Buffers {
             parameters: gpu.values(Category::Parameters, "parameters", elements)?,
+            frozen: gpu.values(Category::Parameters, "frozen", u64::from(network.frozen().elements()))?,
             running: gpu.values(Category::Parameters, "running", u64::from(network.running().elements()))?,
             gradient: gpu.values(Category::Gradient, "gradient", elements)?,
-            activations: network.activations(&mut gpu, "bench", bench.batch, Keep::Gradient)?,
+            activations: network.activations(&mut gpu, "bench", bench.batch, keep)?,
             gradients: network.gradients(&mut gpu, "bench", bench.batch)?,
             scratch: network.scratch(&mut gpu, bench.batch, bench.batch, 1)?,
             embeddings: gpu.values(
@@ -164,22 +162,23 @@ impl Passes {
         };
         let mut recorder = gpu.recorder()?;
         let mut numbers = Numbers::new(b"bench___", 0, 0, 0);
-        let [parameters, _, running] = network.initialize(|| numbers.unit() as f32 - 0.5);
+        let [parameters, frozen, running] = network.initialize(|| numbers.unit() as f32 - 0.5);
         recorder.upload_values(buffers.parameters.all(), &parameters).await?;
+        recorder.upload_values(buffers.frozen.all(), &frozen).await?;
         recorder.upload_values(buffers.running.all(), &running).await?;
         let count = u64::from(bench.batch) * network.image_elements();
         let images: Vec<f32> = (0..count).map(|_| numbers.unit() as f32 - 0.5).collect();
         recorder.upload_values(buffers.activations.images.all(), &images).await?;
         recorder.finish().await?;
-        Ok(Self { network, recorder, buffers, bench, backward })
+        Ok(Self { network, recorder, buffers, bench: bench.clone(), backward })
     }
 
     /// One pass, from the packing of the weights to the last kernel's end.
     async fn run(&mut self) -> Result<(), SessionError> {
         let buffers = &self.buffers;
         let axis = TaskAxis::shared(1, self.bench.batch);
-        let Buffers { parameters, running, scratch, .. } = buffers;
-        let pass = Pass { parameters, frozen: None, running, scratch, axis };
+        let Buffers { parameters, frozen, running, scratch, .. } = buffers;
+        let pass = Pass { parameters, frozen: Some(frozen), running, scratch, axis };
         let chunks = [Chunk {
             images: self.bench.batch,
             activations: &buffers.activations,

@@ -27,7 +27,7 @@ mod train;
 mod trial;
 
 pub use adapt::{AdaptTask, adapt};
-pub use bench::{Conv4Bench, Conv4BenchResult, bench_conv4};
+pub use bench::{NetworkBench, NetworkBenchResult, bench_network};
 pub use bench_heads::{HeadBenchResult, bench_heads};
 pub use bench_steps::{StepBenchResult, bench_steps};
 pub use convergence::{Convergence, ConvergenceSettings, convergence};
