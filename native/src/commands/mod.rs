@@ -8,10 +8,12 @@ mod bench_steps;
 mod data;
 mod devices;
 mod eval;
+mod fetch_bars;
 mod grad;
 mod memory;
 mod report;
 mod train;
+mod weights;
 
 use inkling_session::config::{Layers, RunConfig};
 use toml::Value;
@@ -31,6 +33,7 @@ pub fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> {
         Command::Report(command) => report::run(&command, adapter, *output),
         Command::Memory(args) => memory::run(&args, adapter, *output),
         Command::Data(command) => data::run(command, *output),
+        Command::Weights(command) => weights::run(&command, *output),
         Command::Devices => devices::run(*output),
         Command::Bench(BenchCommand::Conv4(args)) => bench::run(&args, adapter, *output),
         Command::Bench(BenchCommand::Steps(args)) => bench_steps::run(&args, adapter, *output),
