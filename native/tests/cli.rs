@@ -43,7 +43,7 @@ fn help_lists_every_command() {
     let output = inkling(&["--help"]);
     assert_eq!(output.status.code(), Some(0));
     let text = stdout(&output);
-    for command in ["train", "eval", "adapt", "grad", "report", "memory", "data", "devices", "bench"] {
+    for command in ["train", "eval", "adapt", "grad", "report", "memory", "data", "weights", "devices", "bench"] {
         assert!(text.lines().any(|line| line.trim_start().starts_with(command)), "{command} is missing:\n{text}");
         assert_eq!(inkling(&[command, "--help"]).status.code(), Some(0), "{command}");
     }

@@ -16,8 +16,11 @@ mod hex;
 pub mod history;
 pub mod metrics;
 pub mod model_card;
+pub mod origin;
 pub mod plot;
 pub mod presets;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod pretrained;
 pub mod report;
 pub mod run;
 pub mod run_folder;
@@ -30,5 +33,7 @@ pub mod teach;
 pub mod tensor_file;
 mod tensorboard;
 pub mod units;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod weights_file;
 
 pub use atomic::write_atomically;

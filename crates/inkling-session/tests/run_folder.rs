@@ -26,7 +26,7 @@ fn checkpoint(config: &RunConfig, step: u64, best: u64) -> Checkpoint {
             "blocks.0.conv.weight".to_owned(),
             Tensor::f32(vec![2, 1, 1, 1], vec![value, -value]).unwrap(),
         )]),
-        card: None,
+        ..TensorFile::default()
     };
     Checkpoint {
         state: CheckpointState {

@@ -4,8 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use indicatif::{ProgressBar, ProgressStyle};
-use inkling_data::fetch::{DOWNLOADS, FetchOptions, Progress};
+use inkling_data::fetch::{DOWNLOADS, FetchOptions};
 use inkling_data::{
     DataError, Dataset, EpisodePlan, EpisodeSpec, KNOWN, Normalization, OpenOptions, Split, contact_sheet,
     nearest_pixel_accuracy, png_bytes,
@@ -14,6 +13,7 @@ use inkling_session::run::SessionError;
 use inkling_session::table::Table;
 use serde_json::json;
 
+use super::fetch_bars::FetchBars;
 use crate::args::{DataCommand, DataFetchArgs, DataOpenArgs, DataSheetArgs};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
@@ -128,7 +128,7 @@ fn fetch(args: &DataFetchArgs, output: Output) -> Result<(), Failure> {
     let folder = args.out.clone().unwrap_or_else(|| Path::new("data").join(download.name));
     let options = FetchOptions { base: args.mirror.clone(), ..FetchOptions::default() };
     let interrupt = Interrupt::install(None)?;
-    let mut bars = FetchBars { output, bar: None };
+    let mut bars = FetchBars::new(output);
     let paths = inkling_data::fetch::fetch(download.name, &folder, &options, &mut |progress| {
         bars.show(progress);
         if interrupt.requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -139,40 +139,6 @@ fn fetch(args: &DataFetchArgs, output: Output) -> Result<(), Failure> {
     }
     Ok(())
 }
-
-/// A bar per file, on a terminal only.
-struct FetchBars {
-    output: Output,
-    bar: Option<(String, ProgressBar)>,
-}
-
-impl FetchBars {
-    fn show(&mut self, progress: Progress<'_>) {
-        if !self.output.draws_bars() {
-            return;
-        }
-        if self.bar.as_ref().is_none_or(|(file, _)| file != progress.file) {
-            self.close();
-            let bar = ProgressBar::new(progress.total_bytes.unwrap_or(0));
-            if let Ok(style) = ProgressStyle::with_template(FETCH_TEMPLATE) {
-                bar.set_style(style);
-            }
-            bar.set_message(progress.file.to_owned());
-            self.bar = Some((progress.file.to_owned(), bar));
-        }
-        if let Some((_, bar)) = &self.bar {
-            bar.set_position(progress.received_bytes);
-        }
-    }
-
-    fn close(&mut self) {
-        if let Some((_, bar)) = self.bar.take() {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-const FETCH_TEMPLATE: &str = "{msg}  {bar:30.cyan/blue} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
 
 /// The accuracy of nearest-neighbour matching on raw pixels.
 fn pixel_baseline(dataset: &dyn Dataset, ways: u32, output: Output) -> Result<(), Failure> {
@@ -217,14 +183,4 @@ fn sheet(args: &DataSheetArgs, output: Output) -> Result<(), Failure> {
         &format!("{}: {} from top to bottom", args.out.display(), classes.join(", ")),
     );
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_fetch_template_compiles() {
-        assert!(ProgressStyle::with_template(FETCH_TEMPLATE).is_ok());
-    }
 }

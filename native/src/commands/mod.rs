@@ -9,10 +9,12 @@ mod data;
 mod devices;
 mod embed;
 mod eval;
+mod fetch_bars;
 mod grad;
 mod memory;
 mod report;
 mod train;
+mod weights;
 
 use inkling_session::config::{Layers, RunConfig};
 use toml::Value;
@@ -33,6 +35,7 @@ pub fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> {
         Command::Report(command) => report::run(&command, adapter, *output),
         Command::Memory(args) => memory::run(&args, adapter, *output),
         Command::Data(command) => data::run(command, *output),
+        Command::Weights(command) => weights::run(&command, *output),
         Command::Devices => devices::run(*output),
         Command::Bench(BenchCommand::Conv4(args)) => bench::conv4(&args, adapter, *output),
         Command::Bench(BenchCommand::Backbone(args)) => bench::backbone(&args, adapter, *output),

