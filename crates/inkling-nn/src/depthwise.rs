@@ -1,7 +1,8 @@
 //! Convolution of each channel by itself, without bias, forward and backward.
 
 use inkling_gpu::kernels::{
-    conv2d_reduce_partials, depthwise_backward_input, depthwise_backward_weight, depthwise_forward,
+    conv2d_reduce_partials, depthwise_backward_input, depthwise_backward_weight, depthwise_forward, depthwise3x3_same,
+    depthwise5x5_same,
 };
 use inkling_gpu::{Buffer, GpuError, Recorder};
 
@@ -80,6 +81,9 @@ impl Depthwise {
         output: &Buffer,
     ) -> Result<(), GpuError> {
         recorder.work(f64::from(span.all_images()) * self.flops());
+        if self.keeps_size() {
+            return self.same(recorder, span, parameters, (input, output), (false, Write::Replace));
+        }
         let params = depthwise_forward::Params {
             images: span.all_images(),
             channels: self.channels,
@@ -100,6 +104,58 @@ impl Depthwise {
         recorder.dispatch(params, buffers, rows * u64::from(self.out_size[1].div_ceil(4)))
     }
 
+    /// Whether the kernels for stride 1 take the layer: then the way back is the way there with the
+    /// convolution's kernels turned.
+    fn keeps_size(&self) -> bool {
+        let DepthwiseShape { kernel, stride, .. } = self.shape;
+        let centred = self.in_size == self.out_size && self.padding() == kernel / 2;
+        stride == 1 && centred && (kernel == 3 || kernel == 5)
+    }
+
+    fn same(
+        &self,
+        recorder: &mut Recorder,
+        span: Span,
+        parameters: &Buffer,
+        (input, output): (&Buffer, &Buffer),
+        (is_flipped, write): (bool, Write),
+    ) -> Result<(), GpuError> {
+        let [height, width] = self.in_size;
+        let (images, channels, images_per_task) = (span.all_images(), self.channels, span.images_per_task());
+        let parameter_stride = span.parameter_stride();
+        let weight_offset = span.parameter_offset(self.weight_offset);
+        let (flip, accumulate) = (u32::from(is_flipped), write as u32);
+        let tiles = u64::from(images * channels) * u64::from(height.div_ceil(4) * width.div_ceil(4));
+        let (input, parameters, output) = (input.all(), parameters.all(), output.all());
+        if self.shape.kernel == 3 {
+            let params = depthwise3x3_same::Params {
+                images,
+                channels,
+                height,
+                width,
+                images_per_task,
+                parameter_stride,
+                weight_offset,
+                flip,
+                accumulate,
+            };
+            recorder.dispatch(params, depthwise3x3_same::Buffers { input, parameters, output }, tiles)
+        } else {
+            let params = depthwise5x5_same::Params {
+                images,
+                channels,
+                height,
+                width,
+                images_per_task,
+                parameter_stride,
+                weight_offset,
+                flip,
+                accumulate,
+            };
+            recorder.dispatch(params, depthwise5x5_same::Buffers { input, parameters, output }, tiles)
+        }
+    }
+
     /// `d_input` = gradient with respect to the input, or is added to.
     ///
     /// # Errors
@@ -113,6 +169,9 @@ impl Depthwise {
         (d_input, write): (&Buffer, Write),
     ) -> Result<(), GpuError> {
         recorder.work(f64::from(span.all_images()) * self.flops());
+        if self.keeps_size() {
+            return self.same(recorder, span, parameters, (d_output, d_input), (true, write));
+        }
         let params = depthwise_backward_input::Params {
             images: span.all_images(),
             channels: self.channels,

@@ -35,7 +35,9 @@ pub use augment::augment;
 pub use conv2d::{conv2d_backward_input, conv2d_backward_weight, conv2d_forward, conv2d_reduce_partials};
 pub use conv3x3::{conv3x3_backward_weight, conv3x3_forward, conv3x3_pack};
 pub use dense::{dense_product, segment_mean};
-pub use depthwise::{depthwise_backward_input, depthwise_backward_weight, depthwise_forward};
+pub use depthwise::{
+    depthwise_backward_input, depthwise_backward_weight, depthwise_forward, depthwise3x3_same, depthwise5x5_same,
+};
 pub use gather::gather_rows;
 pub use inner::{
     broadcast_tasks, count_not_finite, expand_rates, inner_step, rate_gradient, scale_by_rates, sum_slices, sum_tasks,

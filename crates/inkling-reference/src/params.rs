@@ -171,6 +171,34 @@ pub struct DepthwiseBackwardWeightParams {
     pub images_per_task: u32,
 }
 
+/// `shaders/nn/depthwise3x3_same.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Depthwise3x3SameParams {
+    pub images: u32,
+    pub channels: u32,
+    pub height: u32,
+    pub width: u32,
+    pub images_per_task: u32,
+    pub parameter_stride: u32,
+    pub weight_offset: u32,
+    pub flip: u32,
+    pub accumulate: u32,
+}
+
+/// `shaders/nn/depthwise5x5_same.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Depthwise5x5SameParams {
+    pub images: u32,
+    pub channels: u32,
+    pub height: u32,
+    pub width: u32,
+    pub images_per_task: u32,
+    pub parameter_stride: u32,
+    pub weight_offset: u32,
+    pub flip: u32,
+    pub accumulate: u32,
+}
+
 /// `shaders/nn/pointwise_pack.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PointwisePackParams {

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{HeadConfig, LearnerConfig, ModelConfig};
+use crate::config::{BackboneKind, HeadConfig, LearnerConfig, ModelConfig};
 
 /// The version of the card's fields.
 const FORMAT: u32 = 1;
@@ -67,6 +67,13 @@ impl ModelCard {
         step: u64,
     ) -> Self {
         Self { format: FORMAT, model, head, learner, image_shape, mean, std, trained_on, step, result: None }
+    }
+
+    /// The card of EfficientNet-Lite0 as it was published: frozen, with prototypes.
+    pub(crate) fn efficientnet_lite0() -> Self {
+        let model = ModelConfig { backbone: BackboneKind::EfficientnetLite0, ..ModelConfig::default() };
+        let [mean, std] = model.backbone.statistics().unwrap_or_default();
+        Self::new(model, (HeadConfig::default(), None), [3, 224, 224], mean, std, "ImageNet".to_owned(), 0)
     }
 
     /// The card as JSON.

@@ -154,6 +154,16 @@ pub struct TensorFile {
 }
 
 impl TensorFile {
+    /// The card of a learner: the file's own, or, for the weights of a pretrained network that is
+    /// known by its tensors, that of the network with prototypes.
+    pub fn learner_card(&self) -> Option<ModelCard> {
+        let shape = |name: &str| self.tensors.get(name).map(Tensor::shape);
+        let is_lite0 = shape("_conv_head.weight") == Some(&[1280, 320, 1, 1])
+            && shape("_blocks.15._depthwise_conv.weight") == Some(&[1152, 1, 3, 3])
+            && shape("_blocks.0._se_reduce.weight").is_none();
+        self.card.clone().or_else(|| is_lite0.then(ModelCard::efficientnet_lite0))
+    }
+
     /// The bytes of the file: the same contents give the same bytes.
     ///
     /// # Errors

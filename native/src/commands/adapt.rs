@@ -25,7 +25,7 @@ struct Task {
 
 pub fn run(args: &AdaptArgs, adapter: Option<String>, output: Output) -> Result<(), Failure> {
     let weights = TensorFile::read(&args.model)?;
-    let card = card_of(&args.model, &weights)?.clone();
+    let card = card_of(&args.model, &weights)?;
     let [channels, height, width] = card.image_shape;
     let shape = ImageShape { channels, height, width };
     let support = load_class_folder(&args.support, shape).map_err(Failure::failed)?;

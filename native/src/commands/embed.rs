@@ -12,7 +12,7 @@ use crate::output::Output;
 
 pub fn run(args: &EmbedArgs, adapter: Option<String>, output: Output) -> Result<(), Failure> {
     let weights = TensorFile::read(&args.model)?;
-    let mut card = card_of(&args.model, &weights)?.clone();
+    let mut card = card_of(&args.model, &weights)?;
     let [channels, height, width] = &mut card.image_shape;
     if let Some(size) = args.image_size {
         (*height, *width) = (size, size);

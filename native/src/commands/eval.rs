@@ -52,7 +52,7 @@ fn save(
     evaluation: &Evaluation,
     file: &Path,
 ) -> Result<(), Failure> {
-    let mut card = card_of(path, &weights)?.clone();
+    let mut card = card_of(path, &weights)?;
     let asked = &config.evaluation;
     card.result = Some(CardResult {
         data: config.data.spec.clone(),
@@ -104,8 +104,8 @@ fn of_model(path: &Path) -> Result<Learned, Failure> {
 }
 
 /// The model card of a file of weights.
-pub(super) fn card_of<'a>(path: &Path, weights: &'a TensorFile) -> Result<&'a ModelCard, RunError> {
-    weights.card.as_ref().ok_or_else(|| RunError::Corrupt {
+pub(super) fn card_of(path: &Path, weights: &TensorFile) -> Result<ModelCard, RunError> {
+    weights.learner_card().ok_or_else(|| RunError::Corrupt {
         path: path.to_owned(),
         reason:
             "it carries no model card, so its network is unknown; use weights.safetensors of a checkpoint of Inkling"

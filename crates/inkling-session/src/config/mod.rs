@@ -176,6 +176,16 @@ pub enum BackboneKind {
 }
 
 impl BackboneKind {
+    /// Mean and standard deviation by channel that published weights were trained with, for pixels
+    /// from 0 to 1.
+    pub fn statistics(self) -> Option<[Vec<f32>; 2]> {
+        match self {
+            Self::Conv4 => None,
+            // (x − 127) / 128 for bytes x.
+            Self::EfficientnetLite0 => Some([vec![127.0 / 255.0; 3], vec![128.0 / 255.0; 3]]),
+        }
+    }
+
     /// The architecture, in words.
     pub fn words(self) -> &'static str {
         match self {

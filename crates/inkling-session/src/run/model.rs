@@ -47,11 +47,8 @@ pub(super) fn open_data(config: &DataConfig) -> Result<std::sync::Arc<dyn Datase
 /// The configured statistics, those that a backbone's weights were trained with, or the data set's
 /// own.
 pub(super) fn normalization(config: &RunConfig, dataset: &dyn Dataset) -> Result<Normalization, SessionError> {
-    let usual = match config.model.backbone {
-        BackboneKind::Conv4 => dataset.normalization(),
-        // (x − 127) / 128 for bytes x.
-        BackboneKind::EfficientnetLite0 => Normalization { mean: vec![127.0 / 255.0; 3], std: vec![128.0 / 255.0; 3] },
-    };
+    let of_weights = config.model.backbone.statistics().map(|[mean, std]| Normalization { mean, std });
+    let usual = of_weights.unwrap_or_else(|| dataset.normalization());
     let mean = config.data.mean.clone().unwrap_or(usual.mean);
     let std = config.data.std.clone().unwrap_or(usual.std);
     let channels = dataset.image_shape().channels as usize;
