@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::validate::Checks;
 use super::{
     BackboneKind, EstimatorKind, GradientConfig, HeadConfig, LearnerConfig, ModelConfig, NormKind, Problem, SubsetKind,
-    head,
+    TrainedKind, head,
 };
 
 /// A whole case: a head with an estimator, or a learner that adapts the whole network.
@@ -42,8 +42,12 @@ pub enum CaseMethod<'c> {
 pub struct CaseModel {
     /// The network.
     pub backbone: BackboneKind,
-    /// Channels of each block.
-    pub channels: u32,
+    /// Channels of each block; required with Conv-4 and ignored elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channels: Option<u32>,
+    /// What is trained of another backbone than Conv-4.
+    #[serde(default)]
+    pub trained: TrainedKind,
     /// The norm after each convolution.
     pub norm: NormKind,
     /// Groups of group norm; required there and ignored elsewhere.
@@ -86,10 +90,11 @@ impl CaseModel {
     pub fn model(&self) -> ModelConfig {
         ModelConfig {
             backbone: self.backbone,
-            channels: self.channels,
+            channels: self.channels.unwrap_or(1),
             norm: self.norm,
             groups: self.groups.unwrap_or(1),
-            ..ModelConfig::default()
+            trained: self.trained,
+            weights: None,
         }
     }
 }
@@ -99,7 +104,8 @@ impl CaseConfig {
         Self {
             model: CaseModel {
                 backbone: BackboneKind::Conv4,
-                channels: 8,
+                channels: Some(8),
+                trained: TrainedKind::Nothing,
                 norm: NormKind::Group,
                 groups: Some(4),
                 image_size: 28,
@@ -131,7 +137,14 @@ impl CaseConfig {
     pub(super) fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::default();
         checks.model(&self.model.model());
-        if self.model.norm == NormKind::Group && self.model.groups.is_none() {
+        let is_conv4 = self.model.backbone == BackboneKind::Conv4;
+        if is_conv4 && self.model.channels.is_none() {
+            checks.fail(
+                "model.channels",
+                "is missing; model.backbone = \"conv4\" needs it, for example model.channels = 64",
+            );
+        }
+        if is_conv4 && self.model.norm == NormKind::Group && self.model.groups.is_none() {
             checks.fail("model.groups", "is missing; model.norm = \"group\" needs it, for example model.groups = 4");
         }
         checks.image_size("model.image_size", self.model.image_size);
