@@ -391,7 +391,7 @@ pub enum BenchCommand {
 pub struct HeadsArgs {
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// Heads: prototypes, implicit, unrolled, neumann, ridge
+    /// Heads: prototypes, implicit, unrolled, neumann, ridge, mahalanobis
     #[arg(long, value_delimiter = ',', value_name = "NAME,...", default_value = "prototypes,implicit")]
     pub methods: Vec<Method>,
     /// Tasks
@@ -412,7 +412,7 @@ Example:
 pub struct StepsArgs {
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// Heads (prototypes, implicit, unrolled, neumann, ridge) and learners (maml, fomaml, reptile, imaml)
+    /// Heads (prototypes, implicit, unrolled, neumann, ridge, mahalanobis) and learners (maml, fomaml, reptile, imaml)
     #[arg(long, value_delimiter = ',', value_name = "NAME,...", default_value = "prototypes,implicit")]
     pub methods: Vec<Method>,
     /// Tasks of one outer step, all side by side; several numbers are compared
@@ -432,6 +432,7 @@ pub enum Method {
     Unrolled,
     Neumann,
     Ridge,
+    Mahalanobis,
     Maml,
     Fomaml,
     Reptile,
@@ -452,6 +453,7 @@ impl Method {
             Self::Unrolled => "unrolled",
             Self::Neumann => "neumann",
             Self::Ridge => "ridge",
+            Self::Mahalanobis => "mahalanobis",
             Self::Maml => "maml",
             Self::Fomaml => "fomaml",
             Self::Reptile => "reptile",

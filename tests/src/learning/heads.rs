@@ -3,7 +3,7 @@
 use inkling_gpu::{Buffer, Category, Gpu, Recorder};
 use inkling_meta::{
     AnyHead, Head, HeadModel, HeadReport, HeadSettings, HeadTask, HeadTensors, ImplicitSettings, LinearSettings,
-    LinearStart, LowerGradient, MetaError, NeumannSettings, QueryBatch, RidgeSettings, TaskLimits,
+    LinearStart, LowerGradient, MahalanobisSettings, MetaError, NeumannSettings, QueryBatch, RidgeSettings, TaskLimits,
 };
 use inkling_nn::Layout;
 use inkling_reference as twin;
@@ -18,6 +18,8 @@ pub fn cases() -> Vec<Case> {
         "heads/unrolled_is_its_twin" => unrolled_is_its_twin,
         "heads/neumann_is_its_twin" => neumann_is_its_twin,
         "heads/ridge_is_its_twin" => ridge_is_its_twin,
+        "heads/mahalanobis_is_its_twin" => mahalanobis_is_its_twin,
+        "heads/class_blocks_do_not_matter" => class_blocks_do_not_matter,
         "heads/query_batches_do_not_matter" => query_batches_do_not_matter,
         "heads/a_pass_is_single_tasks" => a_pass_is_single_tasks,
         "heads/implicit_is_unrolled_in_the_limit" => implicit_is_unrolled_in_the_limit,
@@ -25,6 +27,7 @@ pub fn cases() -> Vec<Case> {
         "heads/a_diverging_task_stays_alone" => a_diverging_task_stays_alone,
         "heads/a_diverging_series_stays_alone" => a_diverging_series_stays_alone,
         "heads/a_singular_ridge_stays_alone" => a_singular_ridge_stays_alone,
+        "heads/an_overflowing_covariance_stays_alone" => an_overflowing_covariance_stays_alone,
         "heads/reports" => reports,
         "heads/settings_that_cannot_be" => settings_that_cannot_be,
         "heads/dispatches_do_not_grow_with_tasks" => dispatches_do_not_grow,
@@ -56,6 +59,9 @@ pub(super) fn by_cg(cg_steps: u32) -> LowerGradient {
 fn by_series(terms: u32, eta: f32) -> LowerGradient {
     LowerGradient::Neumann(NeumannSettings { terms, eta, estimate_steps: 6 })
 }
+
+/// Two classes at a time: the tasks here have more, so that factors are computed anew.
+pub(super) const MAHALANOBIS: HeadSettings = HeadSettings::Mahalanobis(MahalanobisSettings { class_block: 2 });
 
 pub(super) const RIDGE: HeadSettings = HeadSettings::Ridge(RidgeSettings { lambda: 0.5, scale: 2.0 });
 
@@ -146,7 +152,7 @@ impl Rig {
         let mut layout = Layout::default();
         let model = HeadModel::new(head, &mut layout, data.dimension).map_err(message)?;
         let limits = TaskLimits { tasks: data.tasks, ways: data.ways, support: data.support, queries: data.queries };
-        model.check(limits).map_err(message)?;
+        model.check(limits, data.queries).map_err(message)?;
         let head = model.allocate(&mut gpu.clone(), limits, data.queries, 0).map_err(message)?;
         let mut flat = vec![0.0; layout.elements().max(1) as usize];
         model.initial().iter().for_each(|&(offset, value)| flat[offset as usize] = value);
@@ -206,8 +212,8 @@ impl Rig {
                 .flat_map(|task| data.query_embeddings[at(task)..at(task) + length].iter().copied())
                 .collect();
             recorder.upload_values(self.head.queries().all(), &images).await.map_err(message)?;
-            self.head.score(recorder, task, batch, tensors).map_err(message)?;
-            self.head.backward(recorder, task, batch, tensors, &self.gradient).map_err(message)?;
+            self.head.score(recorder, task, batch, tensors).await.map_err(message)?;
+            self.head.backward(recorder, task, batch, tensors, &self.gradient).await.map_err(message)?;
             let slice = self.head.d_queries().slice(0, 4 * images.len() as u64).map_err(message)?;
             let found: Vec<f32> = recorder.read(slice).await.map_err(message)?;
             for task in 0..data.tasks {
@@ -352,8 +358,39 @@ async fn ridge_is_its_twin(gpu: &Gpu) -> Result<(), String> {
     Ok(())
 }
 
+async fn mahalanobis_is_its_twin(gpu: &Gpu) -> Result<(), String> {
+    // The systems of two tiles too, on the support and on the features.
+    for shape in SHAPES.into_iter().chain([[1, 2, 35, 9, 40], [1, 2, 37, 3, 34]]) {
+        let data = Data::new(shape);
+        let found = run(gpu, MAHALANOBIS, &data, data.queries).await?;
+        let expected = data.with_twin(|input| twin::MahalanobisHead { class_block: 2 }.run(input));
+        check(&format!("{shape:?}"), &found, &expected, CLOSE)?;
+        if found.reports.iter().any(|report| report.failed) {
+            return Err(format!("{shape:?}: {:?}", found.reports));
+        }
+    }
+    Ok(())
+}
+
+/// Not even a bit: every class is solved by itself, and the rows are summed in one order.
+async fn class_blocks_do_not_matter(gpu: &Gpu) -> Result<(), String> {
+    for shape in [[2, 5, 7, 6, 9], [2, 5, 11, 6, 3]] {
+        let data = Data::new(shape);
+        let at_once = run(gpu, HeadSettings::Mahalanobis(MahalanobisSettings::default()), &data, 4).await?;
+        for class_block in [1, 2, 3, 5, 9] {
+            let head = HeadSettings::Mahalanobis(MahalanobisSettings { class_block });
+            let found = run(gpu, head, &data, 4).await?;
+            let same = found.outcomes == at_once.outcomes && found.d_queries == at_once.d_queries;
+            if !same || found.rows != at_once.rows {
+                return Err(format!("{shape:?}: blocks of {class_block} give other bits"));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The heads of the tests that hold for all of them.
-pub(super) fn all_heads() -> [HeadSettings; 5] {
+pub(super) fn all_heads() -> [HeadSettings; 7] {
     let learned = LinearSettings { start: LinearStart::Learned { ways: 3 }, ..linear(4, LowerGradient::Unrolled) };
     [
         HeadSettings::Linear(linear(4, by_cg(2))),
@@ -361,6 +398,8 @@ pub(super) fn all_heads() -> [HeadSettings; 5] {
         HeadSettings::Linear(learned),
         HeadSettings::Linear(linear(4, by_series(3, 0.125))),
         RIDGE,
+        MAHALANOBIS,
+        HeadSettings::Mahalanobis(MahalanobisSettings::default()),
     ]
 }
 
@@ -502,6 +541,38 @@ async fn a_singular_ridge_stays_alone(gpu: &Gpu) -> Result<(), String> {
     if found.rows[..60].iter().any(|&row| row != 0.0) { Err("a failed task has rows".into()) } else { Ok(()) }
 }
 
+/// Task 1 has a covariance beyond f32, by the system on the support and by that on the features.
+async fn an_overflowing_covariance_stays_alone(gpu: &Gpu) -> Result<(), String> {
+    for (shape, head) in [([3, 3, 5, 4, 6], MAHALANOBIS), ([3, 3, 7, 4, 5], all_heads()[6])] {
+        let mut data = Data::new(shape);
+        let rows = (shape[2] * shape[4]) as usize;
+        data.embeddings[rows..2 * rows].iter_mut().for_each(|value| *value *= 1e25);
+        let found = run(gpu, head, &data, 2).await?;
+        let failed: Vec<bool> = found.reports.iter().map(|report| report.failed).collect();
+        if failed != [false, true, false] {
+            return Err(format!("{shape:?}: failed {failed:?}"));
+        }
+        let all = found.rows.iter().chain(&found.d_queries).chain(&found.outcomes);
+        if all.into_iter().any(|value| !value.is_finite()) {
+            return Err(format!("{shape:?}: something is not finite"));
+        }
+        if found.rows[rows..2 * rows].iter().any(|&row| row != 0.0) {
+            return Err(format!("{shape:?}: the failed task has rows"));
+        }
+        // Its losses are those of chance.
+        let chance = (shape[1] as f32).ln();
+        let losses = found.outcomes[8..16].iter().step_by(2);
+        if losses.into_iter().any(|loss| (loss - chance).abs() > 1e-6) {
+            return Err(format!("{shape:?}: losses {:?}", &found.outcomes[8..16]));
+        }
+        let alone = run(gpu, head, &data.task(2), 2).await?;
+        if found.rows[2 * rows..] != alone.rows {
+            return Err(format!("{shape:?}: a failing neighbour changed bits"));
+        }
+    }
+    Ok(())
+}
+
 async fn reports(gpu: &Gpu) -> Result<(), String> {
     let data = Data::new([3, 3, 5, 4, 6]);
     let found = run(gpu, HeadSettings::Linear(linear(4, by_cg(5))), &data, 4).await?;
@@ -566,10 +637,16 @@ async fn settings_that_cannot_be(_: &Gpu) -> Result<(), String> {
     let narrow = HeadModel::new(HeadSettings::Linear(LinearSettings { start, ..fine }), &mut Layout::default(), 6);
     let huge = HeadModel::new(RIDGE, &mut Layout::default(), 2_000);
     let many = TaskLimits { support: 2_000, ..limits };
-    match (narrow.map_err(message)?.check(limits), huge.map_err(message)?.check(many)) {
-        (Err(MetaError::Config { .. }), Err(MetaError::Config { .. })) => Ok(()),
-        other => Err(format!("{other:?}")),
+    let vast = HeadModel::new(MAHALANOBIS, &mut Layout::default(), 3_000);
+    let found = [
+        narrow.map_err(message)?.check(limits, 5),
+        huge.map_err(message)?.check(many, 5),
+        vast.map_err(message)?.check(TaskLimits { support: 3_000, ..limits }, 5),
+    ];
+    if found.iter().all(|found| matches!(found, Err(MetaError::Config { .. }))) {
+        return Ok(());
     }
+    Err(format!("{found:?}"))
 }
 
 async fn dispatches_do_not_grow(gpu: &Gpu) -> Result<(), String> {
