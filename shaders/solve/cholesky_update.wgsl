@@ -7,7 +7,7 @@
 // Bindings: matrix [systems of all tasks, size, size]: columns first … first + TILE − 1 are
 // finished (cholesky_panel); size is a multiple of TILE.
 
-#import shared/tile.wgsl
+#import shared/tile_product.wgsl
 
 struct Params {
     systems: u32,
@@ -17,10 +17,6 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read_write> matrix: array<f32>;
-
-// [k, four rows]: the finished columns at the tile's rows, and at its columns.
-var<workgroup> left: array<vec4<f32>, 256>;
-var<workgroup> right: array<vec4<f32>, 256>;
 
 fn four_rows(at: u32) -> vec4<f32> {
     let size = params.size;
@@ -65,21 +61,10 @@ fn main(
 
     let row_fours = local / 8u;
     let column_fours = local - row_fours * 8u;
-    var first = vec4<f32>(0.0);
-    var second = vec4<f32>(0.0);
-    var third = vec4<f32>(0.0);
-    var fourth = vec4<f32>(0.0);
-    for (var k = 0u; k < TILE; k += 1u) {
-        let a = left[k * 8u + row_fours];
-        let b = right[k * 8u + column_fours];
-        first += a.x * b;
-        second += a.y * b;
-        third += a.z * b;
-        fourth += a.w * b;
-    }
+    let sum = add_products(local, Square());
     let at = start + (first_row + 4u * row_fours) * params.size + first_column + 4u * column_fours;
-    subtract(at, first);
-    subtract(at + params.size, second);
-    subtract(at + 2u * params.size, third);
-    subtract(at + 3u * params.size, fourth);
+    subtract(at, sum.first);
+    subtract(at + params.size, sum.second);
+    subtract(at + 2u * params.size, sum.third);
+    subtract(at + 3u * params.size, sum.fourth);
 }

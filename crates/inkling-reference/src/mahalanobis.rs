@@ -66,14 +66,16 @@ pub fn mahalanobis_order<F: Real>(params: &MahalanobisOrderParams, labels: &[u32
     }
 }
 
-/// Inner products A_ij = Σ_k first_ik second_jk, `[size, size]` from `offset` on.
+/// Inner products A_ij = Σ_k first_ik second_jk, `[size, size]` from `offset` on; with `lower` the
+/// tiles that reach below the diagonal.
 pub fn mahalanobis_gram<F: Real>(params: &MahalanobisGramParams, first: &[F], second: &[F], gram: &mut [F]) {
     let [size, terms, row_stride, column_stride] =
         [params.size, params.terms, params.row_stride, params.column_stride].map(|value| value as usize);
     for task in 0..params.tasks as usize {
         let at = |row: usize, k: usize| task * size * terms + row * row_stride + k * column_stride;
         for row in 0..size {
-            for column in 0..size {
+            let end = if params.lower == 0 { size } else { size.min(whole_tiles(row as u32 + 1) as usize) };
+            for column in 0..end {
                 let sum = (0..terms).fold(F::ZERO, |sum, k| sum + first[at(row, k)] * second[at(column, k)]);
                 gram[task * params.stride as usize + params.offset as usize + row * size + column] = sum;
             }

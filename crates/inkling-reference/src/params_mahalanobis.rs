@@ -58,6 +58,7 @@ pub struct MahalanobisGramParams {
     pub column_stride: u32,
     pub stride: u32,
     pub offset: u32,
+    pub lower: u32,
 }
 
 /// `shaders/heads/mahalanobis_matrix.wgsl`.

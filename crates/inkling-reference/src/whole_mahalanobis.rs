@@ -83,7 +83,9 @@ fn fit<F: Real>(input: &HeadInput<'_, F>, dual: bool) -> Fitted<F> {
     let products = [(&centered, &centered), (&deviations, &centered), (&deviations, &deviations)];
     for (number, (first, second)) in products.into_iter().enumerate().take(if dual { 3 } else { 1 }) {
         let offset = number as u32 * size * size;
-        let params = MahalanobisGramParams { tasks, size, terms, row_stride, column_stride, stride, offset };
+        // Only the second is not symmetric.
+        let lower = (number != 1).into();
+        let params = MahalanobisGramParams { tasks, size, terms, row_stride, column_stride, stride, offset, lower };
         mahalanobis_gram(&params, first, second, &mut gram);
     }
     Fitted { prototypes, counts, centered, deviations, order, gram, gram_stride: stride }

@@ -143,7 +143,9 @@ async fn gram(gpu: &Gpu) -> Result<(), String> {
     for shape in SHAPES {
         let Shape { tasks, support, dimension, .. } = shape;
         let forms = [(support, dimension, dimension, 1), (dimension, support, 1, dimension)];
-        for (size, terms, row_stride, column_stride) in forms {
+        for (lower, (size, terms, row_stride, column_stride)) in
+            (0..2).flat_map(|lower| forms.map(|form| (lower, form)))
+        {
             let (params, reference) = params!(mahalanobis_gram MahalanobisGramParams {
                 tasks: tasks,
                 size: size,
@@ -152,6 +154,7 @@ async fn gram(gpu: &Gpu) -> Result<(), String> {
                 column_stride: column_stride,
                 stride: 2 * size * size + 3,
                 offset: size * size,
+                lower: lower,
             });
             let [a, b] = [1, 2].map(|seed| shape.images(seed));
             let mut bench = Bench::new(gpu)?;
@@ -160,10 +163,12 @@ async fn gram(gpu: &Gpu) -> Result<(), String> {
             let gram = bench.output(tasks * (2 * size * size + 3)).await?;
             let buffers =
                 kernels::mahalanobis_gram::Buffers { first: first.all(), second: second.all(), gram: gram.all() };
-            bench.run(params, buffers, tasks * size * size)?;
+            bench.run(params, buffers, tasks * size.div_ceil(32).pow(2) * 64)?;
             let mut expected = gram.initial.clone();
             twin::mahalanobis_gram(&reference, &a, &b, &mut expected);
-            bench.check(&format!("{shape:?}, size {size}"), &gram, &expected, Tolerance::sum(terms, 1.0)).await?;
+            bench
+                .check(&format!("{shape:?}, size {size}, lower {lower}"), &gram, &expected, Tolerance::sum(terms, 1.0))
+                .await?;
         }
     }
     Ok(())
@@ -200,7 +205,7 @@ async fn matrix(gpu: &Gpu) -> Result<(), String> {
             counts: counts.all(),
             matrix: matrix.all(),
         };
-        bench.run(params, buffers, tasks * classes * padded * padded)?;
+        bench.run(params, buffers, tasks * classes * (padded / 32).pow(2) * 64)?;
         let mut expected = matrix.initial.clone();
         twin::mahalanobis_matrix(&reference, &products, &x, &places, &sizes, &mut expected);
         // A share of at most 2/3 of a sum over the members.

@@ -17,7 +17,7 @@ use crate::kernels::case_list;
 
 pub fn cases() -> Vec<Case> {
     case_list![
-        "heads/chunked_is_full" => chunked_is_full,
+        "heads/chunked_and_lite_of_all_are_full" => chunked_and_lite_of_all_are_full,
         "heads/lite_is_unbiased" => lite_is_unbiased,
         "heads/batch_statistics" => batch_statistics,
         "heads/tasks_side_by_side" => tasks_side_by_side,
@@ -33,7 +33,7 @@ fn with_head(norm: Norm, head: HeadSettings, gradient: GradientSettings) -> Lear
 
 const NORM: Norm = Norm::Group { groups: 2 };
 
-async fn chunked_is_full(gpu: &Gpu) -> Result<(), String> {
+async fn chunked_and_lite_of_all_are_full(gpu: &Gpu) -> Result<(), String> {
     let task = NoiseTask::small(2);
     for head in all_heads() {
         let full = solve(gpu, with_head(NORM, head, settings(Estimator::Full, 0, 1)), &task).await?;
@@ -46,6 +46,8 @@ async fn chunked_is_full(gpu: &Gpu) -> Result<(), String> {
             }
             found.1.check(&format!("{head:?}, chunks of {chunk}"), &full.1, ROUNDING)?;
         }
+        let all = solve(gpu, with_head(NORM, head, settings(Estimator::Lite, task.support(), 2)), &task).await?;
+        all.1.check(&format!("{head:?}, lite of all"), &full.1, ROUNDING)?;
     }
     Ok(())
 }

@@ -253,13 +253,16 @@ impl MahalanobisHead<Buffer> {
         let (size, terms, row_stride, column_stride) =
             if self.is_dual(task) { (support, d, d, 1) } else { (d, support, 1, d) };
         let pairs = [(centered, centered), (deviations, centered), (deviations, deviations)];
-        let elements = u64::from(tasks) * u64::from(size).pow(2);
+        let tiles = u64::from(tasks) * u64::from(size.div_ceil(TILE)).pow(2);
         for (number, (first, second)) in (0..).zip(pairs).take(if self.is_dual(task) { 3 } else { 1 }) {
             let (stride, offset) = (self.gram_stride(task), number * size * size);
-            let params = mahalanobis_gram::Params { tasks, size, terms, row_stride, column_stride, stride, offset };
+            // Only the second is not symmetric.
+            let lower = (number != 1).into();
+            let params =
+                mahalanobis_gram::Params { tasks, size, terms, row_stride, column_stride, stride, offset, lower };
             let buffers = mahalanobis_gram::Buffers { first: first.all(), second: second.all(), gram: self.gram.all() };
-            recorder.work(2.0 * elements as f64 * f64::from(terms));
-            recorder.dispatch(params, buffers, elements)?;
+            recorder.work(2.0 * f64::from(TILE * TILE) * tiles as f64 * f64::from(terms));
+            recorder.dispatch(params, buffers, 64 * tiles)?;
         }
         Ok(())
     }
@@ -289,8 +292,9 @@ impl MahalanobisHead<Buffer> {
             counts: self.counts.all(),
             matrix: self.matrices.all(),
         };
+        // Half of the tiles, of the members of each class.
         recorder.work(elements as f64 * f64::from(support) / f64::from(ways.max(1)));
-        recorder.dispatch(params, buffers, elements)
+        recorder.dispatch(params, buffers, 64 * (elements / u64::from(TILE * TILE)))
     }
 
     /// Rows of a factor: those of the system, up to whole tiles.
