@@ -95,7 +95,8 @@ fn loss_of(data: &Data) -> f64 {
         let rows: Vec<&[f64]> = data.embeddings[task * support * d..(task + 1) * support * d].chunks(d).collect();
         let labels = &LABELS[task * support..(task + 1) * support];
         let of_task = covariance(&rows, d);
-        for query in task * queries..(task + 1) * queries {
+        let labelled = QUERY_LABELS.iter().enumerate().skip(task * queries).take(queries);
+        for (query, &label) in labelled {
             let logit = |way: u32| {
                 let members: Vec<&[f64]> =
                     rows.iter().zip(labels).filter(|(_, label)| **label == way).map(|(row, _)| *row).collect();
@@ -111,7 +112,7 @@ fn loss_of(data: &Data) -> f64 {
                 -quadratic(q.collect(), &z)
             };
             let total: f64 = (0..WAYS).map(|way| logit(way).exp()).sum();
-            loss += (total.ln() - logit(QUERY_LABELS[query])) / queries as f64;
+            loss += (total.ln() - logit(label)) / queries as f64;
         }
     }
     loss
