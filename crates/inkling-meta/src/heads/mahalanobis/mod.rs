@@ -11,6 +11,8 @@
 //! (shaders/shared/mahalanobis.wgsl), a sum over queries: `backward` adds to the rows, and `finish`
 //! hands them over without factoring anew.
 
+mod sizes;
+
 use inkling_gpu::kernels::{
     cholesky_panel, cholesky_solve, cholesky_update, mahalanobis_backward_query, mahalanobis_center,
     mahalanobis_dual_matrix, mahalanobis_expand, mahalanobis_gram, mahalanobis_logits, mahalanobis_matrix,
@@ -23,8 +25,6 @@ use super::lower::{list_everyone, values};
 use super::{HeadReport, query_loss};
 use crate::TaskLimits;
 use crate::head::{Head, HeadTask, HeadTensors, QueryBatch};
-
-mod sizes;
 
 pub(crate) use sizes::MahalanobisModel;
 pub use sizes::MahalanobisSettings;
