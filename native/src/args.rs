@@ -477,7 +477,7 @@ pub enum BenchCommand {
 pub struct HeadsArgs {
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// Heads: prototypes, implicit, unrolled, neumann, ridge
+    /// Heads: prototypes, implicit, unrolled, neumann, ridge, mahalanobis
     #[arg(long, value_delimiter = ',', value_name = "NAME,...", default_value = "prototypes,implicit")]
     pub methods: Vec<Method>,
     /// Tasks
@@ -498,7 +498,7 @@ Example:
 pub struct StepsArgs {
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// Heads (prototypes, implicit, unrolled, neumann, ridge) and learners (maml, fomaml, reptile, imaml)
+    /// Heads (prototypes, implicit, unrolled, neumann, ridge, mahalanobis) and learners (maml, fomaml, reptile, imaml)
     #[arg(long, value_delimiter = ',', value_name = "NAME,...", default_value = "prototypes,implicit")]
     pub methods: Vec<Method>,
     /// Tasks of one outer step, all side by side; several numbers are compared
@@ -518,6 +518,7 @@ pub enum Method {
     Unrolled,
     Neumann,
     Ridge,
+    Mahalanobis,
     Maml,
     Fomaml,
     Reptile,
@@ -538,6 +539,7 @@ impl Method {
             Self::Unrolled => "unrolled",
             Self::Neumann => "neumann",
             Self::Ridge => "ridge",
+            Self::Mahalanobis => "mahalanobis",
             Self::Maml => "maml",
             Self::Fomaml => "fomaml",
             Self::Reptile => "reptile",

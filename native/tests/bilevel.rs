@@ -10,7 +10,7 @@ use std::path::Path;
 use common::{done, json_lines, last_cell, newest_weights, refused, train, two_classes, workplace};
 use inkling_session::tensor_file::TensorFile;
 
-const HEADS: [&str; 4] = ["implicit", "unrolled", "neumann", "ridge"];
+const HEADS: [&str; 5] = ["implicit", "unrolled", "neumann", "ridge", "mahalanobis"];
 const LEARNERS: [&str; 4] = ["maml", "fomaml", "reptile", "imaml"];
 
 fn finite(folder: &Path) {

@@ -34,6 +34,11 @@ class Ridge:
 
 
 @dataclasses.dataclass(frozen=True)
+class Mahalanobis:
+    """Distances to class means under the covariance of each class."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Inner:
     """Gradient steps from zero on a linear head's cross-entropy plus (ridge/2)‖w‖²."""
 
@@ -88,7 +93,7 @@ class Case:
     groups: int
     image_size: int
     in_channels: int
-    head: Prototypes | Ridge | Unrolled | Implicit | Neumann | None
+    head: Prototypes | Ridge | Mahalanobis | Unrolled | Implicit | Neumann | None
     learner: Learner | None
     estimator: str
     h: int | None
@@ -138,11 +143,14 @@ class Section:
 
 
 def parse_head(section):
-    kind = section.one_of("kind", "prototypes", "ridge", "unrolled", "implicit", "neumann")
+    kinds = ("prototypes", "ridge", "mahalanobis", "unrolled", "implicit", "neumann")
+    kind = section.one_of("kind", *kinds)
     if kind == "prototypes":
         return parse_prototypes(section)
     if kind == "ridge":
         return Ridge(section.number("lambda"), section.number("scale"))
+    if kind == "mahalanobis":
+        return Mahalanobis()
     # Without a ridge the Hessian is singular: only the head that does not solve with it may.
     ridge = section.number("ridge", zero=kind == "unrolled")
     inner = Inner(section.count("inner_steps"), section.number("inner_lr"), ridge)

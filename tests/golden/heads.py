@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 import solver
-from case import Implicit, Neumann, Prototypes, Ridge, Unrolled
+from case import Implicit, Mahalanobis, Neumann, Prototypes, Ridge, Unrolled
 
 
 def mean_cross_entropy(logits, labels):
@@ -39,6 +39,8 @@ def query_loss(head, own, support, labels, ways, query, query_labels):
         logits = prototype_logits(head.metric, scale, support, labels, ways, query)
     elif isinstance(head, Ridge):
         logits = ridge_logits(own["head.lambda"], own["head.scale"], support, labels, ways, query)
+    elif isinstance(head, Mahalanobis):
+        logits = mahalanobis_logits(support, labels, ways, query)
     elif isinstance(head, Unrolled):
         logits = with_constant(query) @ inner_solution(head.inner, support, labels, ways)
     return mean_cross_entropy(logits, query_labels), None
@@ -62,6 +64,26 @@ def ridge_logits(lam, scale, support, labels, ways, query):
     targets = jax.nn.one_hot(labels, ways, dtype=support.dtype)
     gram = support @ support.T + lam * jnp.eye(support.shape[0], dtype=support.dtype)
     return scale * (query @ (support.T @ jnp.linalg.solve(gram, targets)))
+
+
+def covariance(rows):
+    """Unbiased; zero for a single row."""
+    centered = rows - jnp.mean(rows, axis=0)
+    return centered.T @ centered / max(rows.shape[0] - 1, 1)
+
+
+def mahalanobis_logits(support, labels, ways, query):
+    """−(e − μ_c)ᵀ Q_c⁻¹ (e − μ_c), Q_c = λ_c Σ_c + (1 − λ_c) Σ + I, λ_c = n_c / (n_c + 1)."""
+    of_task = covariance(support)
+    logits = []
+    for way in range(ways):
+        members = support[jnp.flatnonzero(labels == way, size=int((labels == way).sum()))]
+        share = members.shape[0] / (members.shape[0] + 1)
+        spread = share * covariance(members) + (1 - share) * of_task
+        spread += jnp.eye(support.shape[1], dtype=support.dtype)
+        offsets = query - jnp.mean(members, axis=0)
+        logits.append(-jnp.sum(offsets * jnp.linalg.solve(spread, offsets.T).T, axis=1))
+    return jnp.stack(logits, axis=1)
 
 
 def with_constant(rows):

@@ -82,7 +82,7 @@ PARTS = ("prototypes", "bilevel")
 
 
 def bilevel(kind, norm, estimator="full", settings=(), **fixed):
-    """A recipe of an iterative head, of ridge, or of a learner."""
+    """A recipe of an iterative head, of ridge or mahalanobis, or of a learner."""
     return Recipe(norm, estimator, kind=kind, settings=tuple(dict(settings).items()), **fixed)
 
 
@@ -104,7 +104,8 @@ GOLDEN = (
 )
 
 
-# The linear heads and the learners. Ridge has both more support images than features and fewer.
+# The linear heads and the learners. Ridge and mahalanobis have both more support images than
+# features and fewer.
 # 32 pixels leave 2 by 2 of each channel, whose order in the classifier's columns then shows.
 GOLDEN_BILEVEL = (
     bilevel("implicit", "frozen", settings=inner(12, 0.1, ridge=0.05, cg_steps=4, cg_tolerance=0)),
@@ -168,6 +169,10 @@ GOLDEN_BILEVEL = (
         groups=3,
         max_shots=2,
     ),
+    bilevel("mahalanobis", "frozen", max_shots=5),
+    bilevel("mahalanobis", "batch", ways=2, image_size=32),
+    bilevel("mahalanobis", "group", "lite", channels=8, image_size=19),
+    bilevel("mahalanobis", "group", "chunked", ways=4, image_size=32, chunk=2),
 )
 
 
@@ -232,11 +237,17 @@ def random_bilevel_recipes(rng):
                 "queries": 4,
             }
             recipes.append(random_recipe(rng, norm, "full", **fixed))
+    pairs = [("frozen", "full"), ("batch", "full"), ("group", "full")]
+    pairs += [("group", "lite"), ("frozen", "lite"), ("group", "chunked")]
+    for norm, estimator in pairs:
+        recipes.append(random_recipe(rng, norm, estimator, kind="mahalanobis"))
     return recipes
 
 
 def random_settings(rng, kind):
     """The keys of a [head] or [learner] besides its kind."""
+    if kind == "mahalanobis":
+        return {}
     if kind == "ridge":
         return {"lambda": float(rng.uniform(0.3, 5.0)), "scale": float(rng.uniform(0.5, 4.0))}
     learner = kind in LEARNERS

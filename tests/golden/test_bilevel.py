@@ -19,7 +19,7 @@ import make
 import network
 import oracle
 import solver
-from case import CaseError, Implicit, Inner, Neumann, Ridge, Unrolled, parse_case
+from case import CaseError, Implicit, Inner, Mahalanobis, Neumann, Ridge, Unrolled, parse_case
 from test_oracle import SMALL, check_differences, draw, relative
 
 INNER = Inner(steps=7, lr=0.2, ridge=0.15)
@@ -141,9 +141,10 @@ class LinearHeads(unittest.TestCase):
                 slopes[at] = (ends[0] - ends[1]) / 2e-6
             np.testing.assert_allclose(gradient, slopes, atol=2e-9)
 
-    def test_unrolled_and_ridge_equal_central_differences(self):
+    def test_exact_heads_equal_central_differences(self):
         task = embedded_task()
-        for head in (Unrolled(INNER), Unrolled(Inner(3, 0.5, 0.0)), Ridge(0.7, 1.6)):
+        unrolled = (Unrolled(INNER), Unrolled(Inner(3, 0.5, 0.0)))
+        for head in (*unrolled, Ridge(0.7, 1.6), Mahalanobis()):
             with self.subTest(head=head):
                 loss = jax.jit(loss_of(head, task))
                 self.check_embedding_differences(loss, task, embedding_gradients(head, task))
@@ -210,6 +211,20 @@ class LinearHeads(unittest.TestCase):
             w = np.linalg.solve(normal, support.T @ np.eye(3)[labels])
             found = heads.ridge_logits(0.7, 1.6, support, labels, 3, task.query)
             np.testing.assert_allclose(found, 1.6 * task.query @ w, atol=1e-13)
+
+    def test_mahalanobis_is_its_text(self):
+        """NumPy's own covariances and inverse; one class has a single image."""
+        task = embedded_task()
+        found = heads.mahalanobis_logits(task.support, task.labels, 3, task.query)
+        for way in range(3):
+            rows = task.support[task.labels == way]
+            own = np.cov(rows.T) if len(rows) > 1 else np.zeros((4, 4))
+            share = len(rows) / (len(rows) + 1)
+            spread = share * own + (1 - share) * np.cov(task.support.T) + np.eye(4)
+            for query, row in enumerate(task.query):
+                offset = row - rows.mean(axis=0)
+                expected = -offset @ np.linalg.inv(spread) @ offset
+                self.assertAlmostEqual(float(found[query, way]), expected, delta=1e-12)
 
     def test_solver_reports_its_residuals(self):
         rng = np.random.default_rng(4)
@@ -409,7 +424,7 @@ class Refusals(unittest.TestCase):
 
     def test_every_kind_is_read_back(self):
         rng = np.random.default_rng(5)
-        for kind in ("implicit", "unrolled", "neumann", "ridge", *make.LEARNERS):
+        for kind in ("implicit", "unrolled", "neumann", "ridge", "mahalanobis", *make.LEARNERS):
             case = parse_case(self.toml(kind, make.random_settings(rng, kind)))
             self.assertEqual(case.learner is None, kind not in make.LEARNERS)
 
@@ -431,6 +446,7 @@ class Refusals(unittest.TestCase):
             ("neumann", make.inner(5, 0.1, ridge=0.1, terms=0, eta=0.1)),
             ("ridge", {"lambda": 0, "scale": 1}),
             ("ridge", {"lambda": 1, "scale": 1, "ridge": 1}),
+            ("mahalanobis", {"scale": 1}),
             ("maml", imaml),
             ("imaml", imaml | {"prox": 0}),
             ("imaml", make.inner(5, 0.1, prox=1.0)),

@@ -45,7 +45,7 @@ pub struct QueryBatch {
 }
 
 /// A task head. `fit`, then `score` and `backward` for each batch, then `finish` when gradients
-/// are wanted. `fit` and `finish` may record many launches and hand them over on the way.
+/// are wanted. Each may record many launches and hand them over on the way.
 ///
 /// Results do not depend on how the queries are cut into batches.
 pub trait Head {
@@ -80,7 +80,7 @@ pub trait Head {
         task: HeadTask,
         batch: QueryBatch,
         tensors: HeadTensors<'_>,
-    ) -> Result<(), GpuError>;
+    ) -> impl Future<Output = Result<(), GpuError>>;
 
     /// After [`Head::score`]: writes dL/dE_q, adds to what `finish` needs and to the gradient of
     /// the head's own parameters.
@@ -94,7 +94,7 @@ pub trait Head {
         batch: QueryBatch,
         tensors: HeadTensors<'_>,
         gradient: &Buffer,
-    ) -> Result<(), GpuError>;
+    ) -> impl Future<Output = Result<(), GpuError>>;
 
     /// Writes the rows dL/dE `[tasks, N, d]` of all batches since `fit` or the last `finish`, adds
     /// what remains of the head's own gradient, and starts to accumulate anew.

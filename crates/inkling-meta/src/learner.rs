@@ -51,7 +51,7 @@ impl Learner {
     /// # Errors
     /// Device errors, out of memory among them.
     pub fn new(gpu: &Gpu, model: Model, limits: TaskLimits, purpose: Purpose) -> Result<Self, MetaError> {
-        model.kind.check(limits)?;
+        model.check(limits)?;
         let recorder = gpu.recorder()?;
         let engine = Engine::new(gpu, &model, limits, purpose)?;
         Ok(Self { model, limits, recorder, engine, pending: Vec::new() })

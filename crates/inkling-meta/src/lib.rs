@@ -28,8 +28,8 @@ pub use estimator::{Estimator, GradientSettings, SubsetTime};
 pub use full_network::{FullNetworkKind, FullNetworkSettings, Implicit, InnerRates, TaskStatus};
 pub use head::{Head, HeadTask, HeadTensors, QueryBatch};
 pub use heads::{
-    AnyHead, HeadModel, HeadReport, HeadSettings, ImplicitSettings, LinearSettings, LinearStart, LowerGradient, Metric,
-    NeumannSettings, RidgeSettings,
+    AnyHead, HeadModel, HeadReport, HeadSettings, ImplicitSettings, LinearSettings, LinearStart, LowerGradient,
+    MahalanobisSettings, Metric, NeumannSettings, RidgeSettings,
 };
 pub use learner::{Inspection, Learner, Outcome};
 pub use model::{LearnerConfig, LearnerKind, Model};

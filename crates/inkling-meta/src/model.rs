@@ -6,7 +6,7 @@ use inkling_nn::{Layout, Network, NetworkConfig, Weights};
 
 use crate::full_network::{FullNetworkModel, FullNetworkWorkspace, unrolled_graph};
 use crate::heads::HeadModel;
-use crate::workspace::{Purpose, Workspace};
+use crate::workspace::{Purpose, Workspace, query_batch};
 use crate::{Estimator, FullNetworkSettings, GradientSettings, HeadSettings, MetaError, SubsetTime, TaskLimits};
 
 /// What adapts to a task.
@@ -48,17 +48,6 @@ pub struct LearnerConfig {
 pub(crate) enum KindModel {
     Head(HeadModel),
     FullNetwork(FullNetworkModel),
-}
-
-impl KindModel {
-    /// # Errors
-    /// [`MetaError::Config`] for tasks that a head has no room for, with what could be changed.
-    pub(crate) fn check(&self, limits: TaskLimits) -> Result<(), MetaError> {
-        match self {
-            Self::Head(head) => head.check(limits),
-            Self::FullNetwork(_) => Ok(()),
-        }
-    }
 }
 
 /// A truncated solve for each query batch is another gradient than one for all.
@@ -117,6 +106,15 @@ impl Model {
         Ok(Self { config, network, kind, layout })
     }
 
+    /// # Errors
+    /// [`MetaError::Config`] for tasks that a head has no room for, with what could be changed.
+    pub(crate) fn check(&self, limits: TaskLimits) -> Result<(), MetaError> {
+        match &self.kind {
+            KindModel::Head(head) => head.check(limits, query_batch(self, limits)),
+            KindModel::FullNetwork(_) => Ok(()),
+        }
+    }
+
     /// The trainable parameters, those of the head last.
     pub fn layout(&self) -> &Layout {
         &self.layout
@@ -137,7 +135,7 @@ impl Model {
     /// # Errors
     /// None in practice: a plan accepts every buffer.
     pub fn plan(&self, limits: TaskLimits, purpose: Purpose) -> Result<Plan, MetaError> {
-        self.kind.check(limits)?;
+        self.check(limits)?;
         let mut plan = Plan::default();
         match &self.kind {
             KindModel::Head(head) => drop(Workspace::new(&mut plan, (self, head), limits, purpose)?),

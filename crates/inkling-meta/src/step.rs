@@ -142,7 +142,7 @@ impl<'l> Step<'l> {
     /// Scores a batch of queries that were embedded before, `[M_b, d]`.
     pub(crate) async fn score_embeddings(&mut self, batch: QueryBatch, embeddings: &[f32]) -> Result<(), MetaError> {
         self.recorder.upload_values(self.workspace.head.queries().all(), embeddings).await?;
-        self.workspace.head.score(self.recorder, self.head_task, batch, self.tensors())?;
+        self.workspace.head.score(self.recorder, self.head_task, batch, self.tensors()).await?;
         Ok(())
     }
 
@@ -178,7 +178,7 @@ impl<'l> Step<'l> {
             let chunks = self.chunks(&workspace.work, &spans);
             self.forward(&chunks, (Half::Query, &places), batch.queries, workspace.head.queries()).await?;
         }
-        workspace.head.score(self.recorder, self.head_task, batch, self.tensors())?;
+        workspace.head.score(self.recorder, self.head_task, batch, self.tensors()).await?;
         Ok(())
     }
 
@@ -194,7 +194,7 @@ impl<'l> Step<'l> {
         let workspace = self.workspace;
         let Some(gradient) = &workspace.common.gradient else { return Ok(()) };
         let head = &workspace.head;
-        head.backward(self.recorder, self.head_task, batch, self.tensors(), gradient)?;
+        head.backward(self.recorder, self.head_task, batch, self.tensors(), gradient).await?;
         for spans in self.query_passes(batch) {
             let chunks = self.chunks(&workspace.work, &spans);
             self.backward(&chunks, batch.queries, head.d_queries(), gradient).await?;

@@ -51,6 +51,12 @@ pub(crate) fn most_images(network: &Network) -> u32 {
     (most / unit).max(1) * unit
 }
 
+/// M_b, the most queries of one batch. Batch statistics are those of one forward pass of all.
+pub(crate) fn query_batch(model: &Model, limits: TaskLimits) -> u32 {
+    let coupled = model.network.config().norm.couples_images();
+    if coupled { limits.queries } else { model.config.gradient.query_batch_of(limits.queries) }
+}
+
 /// A chunk's activations with the number of images that fit.
 #[derive(Debug)]
 pub(crate) struct Room<T> {
@@ -98,8 +104,7 @@ impl Sizes {
         let keeps = trains && gradient.estimator == Estimator::Full;
         let most = most_images(network);
         let tasks = limits.tasks.max(1);
-        // Batch statistics are those of one forward pass of all queries.
-        let query_batch = if coupled { limits.queries } else { gradient.query_batch_of(limits.queries) };
+        let query_batch = query_batch(model, limits);
         let batch = |tasks, each| Batch { tasks, each, coupled };
         let support = batch(tasks, limits.support);
         let kept = if keeps { support.rooms(most) } else { Vec::new() };

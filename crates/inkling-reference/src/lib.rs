@@ -6,6 +6,7 @@
 //! makes no attempt at speed. Sizes are trusted: an impossible shape panics on an index.
 
 mod augment;
+mod cholesky;
 mod conv2d;
 mod conv3x3;
 mod dense;
@@ -14,11 +15,13 @@ mod gather;
 mod inner;
 mod linear;
 mod linear_head;
+mod mahalanobis;
 mod norm;
 mod norm_backward;
 mod norm_tangent;
 mod optim;
 mod params;
+mod params_mahalanobis;
 mod params_solve;
 mod pointwise;
 mod pool;
@@ -29,9 +32,11 @@ mod ridge;
 mod softmax;
 mod solve;
 mod whole_head;
+mod whole_mahalanobis;
 mod whole_solve;
 
 pub use augment::augment;
+pub use cholesky::{cholesky_panel, cholesky_solve, cholesky_update};
 pub use conv2d::{conv2d_backward_input, conv2d_backward_weight, conv2d_forward, conv2d_reduce_partials};
 pub use conv3x3::{conv3x3_backward_weight, conv3x3_forward, conv3x3_pack};
 pub use dense::{dense_product, segment_mean};
@@ -48,6 +53,11 @@ pub use linear_head::{
     linear_head_check, linear_head_combine, linear_head_diagonal, linear_head_residual, linear_head_rows,
     linear_head_start, linear_head_start_gradient, linear_head_tangent,
 };
+pub use mahalanobis::{
+    mahalanobis_backward_query, mahalanobis_center, mahalanobis_dual_matrix, mahalanobis_expand, mahalanobis_gram,
+    mahalanobis_logits, mahalanobis_matrix, mahalanobis_order, mahalanobis_project, mahalanobis_residuals,
+    mahalanobis_rows, mahalanobis_verdict,
+};
 pub use norm::{norm_combine, norm_forward, norm_moments, norm_running};
 pub use norm_backward::{norm_backward_input, norm_backward_sums, norm_backward_weight, norm_combine_backward};
 pub use norm_tangent::{
@@ -56,6 +66,7 @@ pub use norm_tangent::{
 };
 pub use optim::{adam_step, clip_scale, sgd_step, squared_norm};
 pub use params::*;
+pub use params_mahalanobis::*;
 pub use params_solve::*;
 pub use pointwise::{pointwise_forward, pointwise_pack};
 pub use pool::{global_average_pool_backward, global_average_pool_forward, sum_forward};
@@ -73,4 +84,5 @@ pub use solve::{
     cg_control, cg_curvature, cg_direction, cg_finish, cg_start, cg_step, diagonal_low_rank, low_rank_project,
 };
 pub use whole_head::{HeadGradient, HeadInput, LinearHead, LowerGradient, RidgeHead};
+pub use whole_mahalanobis::MahalanobisHead;
 pub use whole_solve::{Solve, SolveOutcome};

@@ -44,11 +44,11 @@ pub struct HeadGradient<F> {
 }
 
 impl<F: Real> HeadInput<'_, F> {
-    fn support(&self) -> u32 {
+    pub(crate) fn support(&self) -> u32 {
         self.support_labels.len() as u32 / self.tasks
     }
 
-    fn query_count(&self) -> u32 {
+    pub(crate) fn query_count(&self) -> u32 {
         self.query_labels.len() as u32 / self.tasks
     }
 
@@ -83,14 +83,12 @@ impl<F: Real> HeadInput<'_, F> {
         output
     }
 
-    /// (loss, dL/dE_q, dL/dw) of the queries.
-    fn score(&self, weights: &[F]) -> (F, Vec<F>, Vec<F>) {
-        let (ways, images) = (self.ways as usize, self.query_labels.len());
-        let logits = self.products(self.queries, weights);
+    /// (loss, dL/d logits) of the queries' logits `[tasks, M, W]`.
+    pub(crate) fn cross_entropy(&self, logits: &[F]) -> (F, Vec<F>) {
         let scale = F::ONE / F::count(self.query_count() as usize);
         let mut loss = F::ZERO;
         let mut d_logits = Vec::with_capacity(logits.len());
-        for (row, &label) in logits.chunks(ways).zip(self.query_labels) {
+        for (row, &label) in logits.chunks(self.ways as usize).zip(self.query_labels) {
             let largest = row.iter().fold(row[0], |largest, &logit| largest.at_least(logit));
             let total = row.iter().fold(F::ZERO, |sum, &logit| sum + (logit - largest).exp());
             loss += scale * (total.ln() - (row[label as usize] - largest));
@@ -99,6 +97,13 @@ impl<F: Real> HeadInput<'_, F> {
                 scale * ((logit - largest).exp() / total - one)
             }));
         }
+        (loss, d_logits)
+    }
+
+    /// (loss, dL/dE_q, dL/dw) of the queries.
+    fn score(&self, weights: &[F]) -> (F, Vec<F>, Vec<F>) {
+        let images = self.query_labels.len();
+        let (loss, d_logits) = self.cross_entropy(&self.products(self.queries, weights));
         let (images, in_features, out_features) = (images as u32, self.dimension, self.ways);
         let images_per_task = self.query_count();
         let mut d_queries = vec![F::ZERO; self.queries.len()];

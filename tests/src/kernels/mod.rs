@@ -3,6 +3,7 @@
 
 mod augment;
 mod bench;
+mod cholesky;
 mod conv2d;
 mod conv3x3;
 mod dense;
@@ -10,6 +11,7 @@ mod depthwise;
 mod inner;
 mod linear;
 mod linear_head;
+mod mahalanobis;
 mod norm;
 mod norm_backward;
 mod norm_data;
@@ -63,6 +65,8 @@ pub fn cases() -> Vec<Case> {
         prototype_backward::cases(),
         linear_head::cases(),
         ridge::cases(),
+        cholesky::cases(),
+        mahalanobis::cases(),
         solve::cases(),
         dense::cases(),
         optim::cases(),

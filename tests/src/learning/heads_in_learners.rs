@@ -11,13 +11,13 @@ use super::fixture::{
     CHANNELS, NoiseTask, SIZE, VARIANTS, config, draw, learner, message, settings, solve, solve_with, subsets,
 };
 use super::gradient::{Gradient, ROUNDING};
-use super::heads::{RIDGE, all_heads, by_cg, linear};
+use super::heads::{MAHALANOBIS, RIDGE, all_heads, by_cg, linear};
 use crate::Case;
 use crate::kernels::case_list;
 
 pub fn cases() -> Vec<Case> {
     case_list![
-        "heads/chunked_is_full" => chunked_is_full,
+        "heads/chunked_and_lite_of_all_are_full" => chunked_and_lite_of_all_are_full,
         "heads/lite_is_unbiased" => lite_is_unbiased,
         "heads/batch_statistics" => batch_statistics,
         "heads/tasks_side_by_side" => tasks_side_by_side,
@@ -33,7 +33,7 @@ fn with_head(norm: Norm, head: HeadSettings, gradient: GradientSettings) -> Lear
 
 const NORM: Norm = Norm::Group { groups: 2 };
 
-async fn chunked_is_full(gpu: &Gpu) -> Result<(), String> {
+async fn chunked_and_lite_of_all_are_full(gpu: &Gpu) -> Result<(), String> {
     let task = NoiseTask::small(2);
     for head in all_heads() {
         let full = solve(gpu, with_head(NORM, head, settings(Estimator::Full, 0, 1)), &task).await?;
@@ -46,13 +46,15 @@ async fn chunked_is_full(gpu: &Gpu) -> Result<(), String> {
             }
             found.1.check(&format!("{head:?}, chunks of {chunk}"), &full.1, ROUNDING)?;
         }
+        let all = solve(gpu, with_head(NORM, head, settings(Estimator::Lite, task.support(), 2)), &task).await?;
+        all.1.check(&format!("{head:?}, lite of all"), &full.1, ROUNDING)?;
     }
     Ok(())
 }
 
 async fn lite_is_unbiased(gpu: &Gpu) -> Result<(), String> {
     let task = NoiseTask::small(2);
-    for head in [all_heads()[0], RIDGE] {
+    for head in [all_heads()[0], RIDGE, MAHALANOBIS] {
         let full = solve(gpu, with_head(NORM, head, settings(Estimator::Full, 0, 1)), &task).await?;
         let mut gradients = Vec::new();
         for subset in subsets(task.support(), 2) {

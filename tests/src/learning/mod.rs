@@ -11,6 +11,7 @@ mod golden;
 mod gradient;
 mod heads;
 mod heads_in_learners;
+mod mahalanobis;
 mod memory;
 mod network64;
 mod passes;
@@ -36,6 +37,7 @@ pub fn cases() -> Vec<Case> {
         quadratic::cases(),
         heads::cases(),
         heads_in_learners::cases(),
+        mahalanobis::cases(),
         warm_starts::cases(),
         coupled::cases(),
         passes::cases(),

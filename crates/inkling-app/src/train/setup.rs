@@ -25,12 +25,13 @@ pub(crate) enum Method {
 }
 
 impl Method {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Head(HeadKind::Prototypes),
         Self::Head(HeadKind::Implicit),
         Self::Head(HeadKind::Unrolled),
         Self::Head(HeadKind::Neumann),
         Self::Head(HeadKind::Ridge),
+        Self::Head(HeadKind::Mahalanobis),
         Self::Learner(LearnerKind::Maml),
         Self::Learner(LearnerKind::Fomaml),
         Self::Learner(LearnerKind::Reptile),
@@ -49,6 +50,7 @@ impl Method {
             Self::Head(HeadKind::Unrolled) => "Unrolled steps (ANIL, ITD)",
             Self::Head(HeadKind::Neumann) => "Neumann series (stocBiO)",
             Self::Head(HeadKind::Ridge) => "Ridge regression (R2D2)",
+            Self::Head(HeadKind::Mahalanobis) => "Class covariances (Simple CNAPs)",
             Self::Learner(LearnerKind::Maml) => "MAML",
             Self::Learner(LearnerKind::Fomaml) => "First-order MAML",
             Self::Learner(LearnerKind::Reptile) => "Reptile",
@@ -74,7 +76,7 @@ impl Method {
 
     /// Whether it has inner steps.
     fn has_inner_steps(self) -> bool {
-        !matches!(self, Self::Head(HeadKind::Prototypes | HeadKind::Ridge))
+        !matches!(self, Self::Head(HeadKind::Prototypes | HeadKind::Ridge | HeadKind::Mahalanobis))
     }
 
     fn inner_steps(self, config: &mut RunConfig) -> &mut Option<u32> {

@@ -241,7 +241,7 @@ impl Head for LinearHead<Buffer> {
         &self.logits
     }
 
-    fn score(
+    async fn score(
         &self,
         recorder: &mut Recorder,
         task: HeadTask,
@@ -253,7 +253,7 @@ impl Head for LinearHead<Buffer> {
         query_loss(recorder, task, batch, tensors, [&self.logits, &self.d_logits])
     }
 
-    fn backward(
+    async fn backward(
         &self,
         recorder: &mut Recorder,
         task: HeadTask,

@@ -4,6 +4,7 @@ mod classifier;
 mod implicit;
 mod linear;
 mod lower;
+mod mahalanobis;
 mod neumann;
 mod prototypes;
 mod ridge;
@@ -17,6 +18,8 @@ use inkling_nn::Layout;
 pub use implicit::ImplicitSettings;
 use linear::{LinearHead, LinearModel};
 pub use linear::{LinearSettings, LinearStart, LowerGradient};
+pub use mahalanobis::MahalanobisSettings;
+use mahalanobis::{MahalanobisHead, MahalanobisModel};
 pub use neumann::NeumannSettings;
 pub use prototypes::{Metric, PrototypeHead, Prototypes};
 pub use ridge::RidgeSettings;
@@ -40,6 +43,8 @@ pub enum HeadSettings {
     Linear(LinearSettings),
     /// Ridge regression in closed form (Bertinetto et al. 2019).
     Ridge(RidgeSettings),
+    /// Distances under the covariance of each class (Bateni et al. 2020).
+    Mahalanobis(MahalanobisSettings),
 }
 
 /// What became of one task's solution.
@@ -62,6 +67,7 @@ enum Kind {
     Prototypes(Prototypes),
     Linear(LinearModel),
     Ridge(RidgeModel),
+    Mahalanobis(MahalanobisModel),
 }
 
 /// Any head with its buffers.
@@ -73,6 +79,7 @@ enum Any<B> {
     Prototypes(PrototypeHead<B>),
     Linear(LinearHead<B>),
     Ridge(RidgeHead<B>),
+    Mahalanobis(MahalanobisHead<B>),
 }
 
 impl HeadModel {
@@ -87,6 +94,7 @@ impl HeadModel {
             }
             HeadSettings::Linear(settings) => Kind::Linear(LinearModel::new(settings, layout, dimension)?),
             HeadSettings::Ridge(settings) => Kind::Ridge(RidgeModel::new(settings, layout, dimension)?),
+            HeadSettings::Mahalanobis(settings) => Kind::Mahalanobis(MahalanobisModel::new(settings, dimension)),
         }))
     }
 
@@ -94,20 +102,21 @@ impl HeadModel {
     pub fn initial(&self) -> Vec<(u32, f32)> {
         match &self.0 {
             Kind::Prototypes(head) => head.initial().into_iter().collect(),
-            Kind::Linear(_) => Vec::new(),
+            Kind::Linear(_) | Kind::Mahalanobis(_) => Vec::new(),
             Kind::Ridge(head) => head.initial().to_vec(),
         }
     }
 
-    /// Refuses tasks that the head cannot solve.
+    /// Refuses tasks that the head cannot solve, in batches of up to `query_batch` queries of each.
     ///
     /// # Errors
     /// [`MetaError::Config`] with what could be changed.
-    pub fn check(&self, limits: TaskLimits) -> Result<(), MetaError> {
+    pub fn check(&self, limits: TaskLimits, query_batch: u32) -> Result<(), MetaError> {
         match &self.0 {
             Kind::Prototypes(_) => Ok(()),
             Kind::Linear(head) => head.check(limits),
             Kind::Ridge(head) => head.check(limits),
+            Kind::Mahalanobis(head) => head.check(limits, query_batch),
         }
     }
 
@@ -133,6 +142,7 @@ impl HeadModel {
             Kind::Prototypes(head) => Any::Prototypes(head.allocate(allocate, limits, query_batch)?),
             Kind::Linear(head) => Any::Linear(head.allocate(allocate, limits, query_batch, kept_tasks)?),
             Kind::Ridge(head) => Any::Ridge(head.allocate(allocate, limits, query_batch)?),
+            Kind::Mahalanobis(head) => Any::Mahalanobis(head.allocate(allocate, limits, query_batch)?),
         }))
     }
 }
@@ -144,6 +154,7 @@ macro_rules! each {
             Any::Prototypes($at_hand) => $call,
             Any::Linear($at_hand) => $call,
             Any::Ridge($at_hand) => $call,
+            Any::Mahalanobis($at_hand) => $call,
         }
     };
 }
@@ -153,7 +164,7 @@ impl AnyHead<Buffer> {
     pub fn warm_starts(&self) -> Vec<(&'static str, &Buffer)> {
         match &self.0 {
             Any::Linear(head) => head.warm_starts(),
-            Any::Prototypes(_) | Any::Ridge(_) => Vec::new(),
+            Any::Prototypes(_) | Any::Ridge(_) | Any::Mahalanobis(_) => Vec::new(),
         }
     }
 
@@ -167,6 +178,7 @@ impl AnyHead<Buffer> {
             Any::Prototypes(_) => Ok(Vec::new()),
             Any::Linear(head) => head.reports(recorder).await,
             Any::Ridge(head) => head.reports(recorder).await,
+            Any::Mahalanobis(head) => head.reports(recorder).await,
         }
     }
 }
@@ -188,17 +200,17 @@ impl Head for AnyHead<Buffer> {
         each!(self, head => head.logits())
     }
 
-    fn score(
+    async fn score(
         &self,
         recorder: &mut Recorder,
         task: HeadTask,
         batch: QueryBatch,
         tensors: HeadTensors<'_>,
     ) -> Result<(), GpuError> {
-        each!(self, head => head.score(recorder, task, batch, tensors))
+        each!(self, head => head.score(recorder, task, batch, tensors).await)
     }
 
-    fn backward(
+    async fn backward(
         &self,
         recorder: &mut Recorder,
         task: HeadTask,
@@ -206,7 +218,7 @@ impl Head for AnyHead<Buffer> {
         tensors: HeadTensors<'_>,
         gradient: &Buffer,
     ) -> Result<(), GpuError> {
-        each!(self, head => head.backward(recorder, task, batch, tensors, gradient))
+        each!(self, head => head.backward(recorder, task, batch, tensors, gradient).await)
     }
 
     async fn finish(

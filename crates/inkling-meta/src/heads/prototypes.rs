@@ -120,7 +120,7 @@ impl Head for PrototypeHead<Buffer> {
         &self.logits
     }
 
-    fn score(
+    async fn score(
         &self,
         recorder: &mut Recorder,
         task: HeadTask,
@@ -147,7 +147,7 @@ impl Head for PrototypeHead<Buffer> {
         query_loss(recorder, task, batch, tensors, [&self.logits, &self.d_logits])
     }
 
-    fn backward(
+    async fn backward(
         &self,
         recorder: &mut Recorder,
         task: HeadTask,

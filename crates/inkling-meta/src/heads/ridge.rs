@@ -398,7 +398,7 @@ impl Head for RidgeHead<Buffer> {
         &self.logits
     }
 
-    fn score(
+    async fn score(
         &self,
         recorder: &mut Recorder,
         task: HeadTask,
@@ -410,7 +410,7 @@ impl Head for RidgeHead<Buffer> {
         query_loss(recorder, task, batch, tensors, [&self.logits, &self.d_logits])
     }
 
-    fn backward(
+    async fn backward(
         &self,
         recorder: &mut Recorder,
         task: HeadTask,

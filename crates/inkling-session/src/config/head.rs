@@ -21,6 +21,8 @@ pub enum HeadKind {
     Neumann,
     /// Ridge regression in closed form (R2D2, Bertinetto 2019).
     Ridge,
+    /// Distances under the covariance of each class (Simple CNAPs, Bateni 2020).
+    Mahalanobis,
 }
 
 impl HeadKind {
@@ -32,6 +34,7 @@ impl HeadKind {
             Self::Unrolled => "unrolled",
             Self::Neumann => "neumann",
             Self::Ridge => "ridge",
+            Self::Mahalanobis => "mahalanobis",
         }
     }
 }
@@ -121,6 +124,9 @@ pub struct HeadConfig {
     /// λ of ridge regression, learned from this start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lambda: Option<f32>,
+    /// Classes of the Mahalanobis head whose matrices are in memory at once, at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class_block: Option<u32>,
 }
 
 impl HeadConfig {
@@ -142,6 +148,7 @@ impl HeadConfig {
             terms: Some(20),
             eta: Some(0.1),
             lambda: Some(1.0),
+            class_block: Some(0),
         }
     }
 
@@ -210,6 +217,12 @@ impl HeadConfig {
     /// λ of ridge regression; 1 unless configured.
     pub fn lambda(&self) -> f32 {
         self.lambda.unwrap_or(1.0)
+    }
+
+    /// Classes of the Mahalanobis head in memory at once; unless configured 0, as many as a binding
+    /// of 128 MiB holds.
+    pub fn class_block(&self) -> u32 {
+        self.class_block.unwrap_or(0)
     }
 }
 

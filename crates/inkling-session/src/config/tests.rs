@@ -77,6 +77,8 @@ fn unknown_keys_name_file_line_and_the_nearest_key() {
 fn wrong_types_name_line_and_key() {
     let text = message(read("[training]\n\nsteps = \"many\"\n"));
     assert!(text.starts_with("run.toml:3: training.steps: invalid type"), "{text}");
+    let block = message(with(&["head.kind=mahalanobis", "head.class_block=-1"]));
+    assert!(block.contains("head.class_block") && block.contains("expected a whole number"), "{block}");
     let negative = message(with(&["gradient.h=-3"]));
     assert!(
         negative.contains("--set gradient.h=-3: gradient.h: invalid value")
@@ -261,6 +263,8 @@ fn cases_read_strictly() {
         assert!(error.contains(expected), "{error}");
     }
     assert!(case(&CASE.replace("\"frozen\"", "\"group\"\ngroups = 4")).is_ok());
+    let head = case(&CASE.replace("\"prototypes\"", "\"mahalanobis\"\nclass_block = 2")).unwrap().head.unwrap();
+    assert_eq!((head.kind.name(), head.class_block()), ("mahalanobis", 2));
     let (model, _) = CASE.split_once("[head]").unwrap();
     assert!(case(&format!("{model}[learner]\nkind = \"imaml\"\nprox = 2.0\n")).is_ok());
     for (sections, expected) in [

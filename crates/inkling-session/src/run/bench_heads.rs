@@ -92,7 +92,7 @@ impl HeadBench {
         let (ways, support, queries) = (limits.ways, limits.support, limits.queries);
         let mut layout = Layout::default();
         let model = HeadModel::new(head(&config.head, ways), &mut layout, dimension)?;
-        model.check(limits)?;
+        model.check(limits, queries)?;
         let mut gpu = gpu.clone();
         let elements = u64::from(layout.elements().max(1));
         let head = model.allocate(&mut gpu, limits, queries, 0)?;
@@ -151,8 +151,8 @@ impl HeadBench {
         let clock = Stopwatch::start();
         for _ in 0..times {
             head.fit(recorder, task, tensors).await?;
-            head.score(recorder, task, batch, tensors)?;
-            head.backward(recorder, task, batch, tensors, &self.gradient)?;
+            head.score(recorder, task, batch, tensors).await?;
+            head.backward(recorder, task, batch, tensors, &self.gradient).await?;
             head.finish(recorder, task, tensors, &self.rows, &self.gradient).await?;
             recorder.breathe().await?;
         }

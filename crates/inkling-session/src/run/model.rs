@@ -6,8 +6,8 @@ use inkling_data::{Dataset, ImageShape, Normalization, Numbers, OpenOptions};
 use inkling_gpu::{Gpu, GpuOptions};
 use inkling_meta::{
     Estimator, FullNetworkKind, FullNetworkSettings, GradientSettings, HeadSettings, Implicit, ImplicitSettings,
-    InnerRates, LearnerConfig, LearnerKind, LinearSettings, LinearStart, LowerGradient, Metric, Model, NeumannSettings,
-    Optimizer, Purpose, RidgeSettings, SubsetTime, TaskLimits,
+    InnerRates, LearnerConfig, LearnerKind, LinearSettings, LinearStart, LowerGradient, MahalanobisSettings, Metric,
+    Model, NeumannSettings, Optimizer, Purpose, RidgeSettings, SubsetTime, TaskLimits,
 };
 use inkling_nn::{Backbone, NetworkConfig, Norm, Trained, Weights};
 
@@ -92,6 +92,9 @@ pub(super) fn head(head: &HeadConfig, ways: u32) -> HeadSettings {
         }
         HeadKind::Ridge => {
             return HeadSettings::Ridge(RidgeSettings { lambda: head.lambda(), scale: head.scale() });
+        }
+        HeadKind::Mahalanobis => {
+            return HeadSettings::Mahalanobis(MahalanobisSettings { class_block: head.class_block() });
         }
         HeadKind::Implicit => LowerGradient::Implicit(ImplicitSettings {
             cg_steps: head.cg_steps(),
