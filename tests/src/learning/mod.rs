@@ -1,6 +1,7 @@
 //! Whole learners on a device: gradients against an independent float64 oracle, the identities
 //! between estimators, memory against its plan, one training run in numbers, and errors as values.
 
+mod backbones;
 mod coupled;
 mod datasets;
 mod estimators;
@@ -33,6 +34,7 @@ pub fn cases() -> Vec<Case> {
         estimators::cases(),
         unbiased::cases(),
         memory::cases(),
+        backbones::cases(),
         solver::cases(),
         quadratic::cases(),
         heads::cases(),

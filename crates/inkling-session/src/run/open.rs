@@ -136,6 +136,13 @@ impl Setup {
         let planner = self.planner();
         let (limits, purpose, planned) = (planner.limits, planner.purpose, planner.bytes()?.total());
         let card = self.card();
+        if self.model.layout().elements() == 0 {
+            return Err(SessionError::Setting(
+                "nothing would be trained: the backbone is frozen (model.trained = \"nothing\") and the head has no \
+                 parameters; set model.trained = \"norms\", or evaluate the weights as they are (inkling eval --model)"
+                    .to_owned(),
+            ));
+        }
         let weights = initial(&self.model, &self.first)?;
         let mut learner = Learner::new(&self.gpu, self.model, limits, purpose)?;
         learner.set_weights(&weights).await?;
