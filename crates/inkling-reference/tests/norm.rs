@@ -25,10 +25,15 @@ const WEIGHT_OFFSET: u32 = 2;
 const BIAS_OFFSET: u32 = 7;
 const OUTPUT_OFFSET: u32 = 3;
 
+/// No activation, a ReLU, and one with a ceiling within the values' reach.
+const LINEAR: [f32; 2] = [f32::MIN, f32::MAX];
+const RELU: [f32; 2] = [0.0, f32::MAX];
+const CEILING: [f32; 2] = [0.0, 0.7];
+
 struct Layer {
     mode: Mode,
     window: u32,
-    relu: u32,
+    bounds: [f32; 2],
     running: Vec<f64>,
 }
 
@@ -83,7 +88,8 @@ impl Layer {
             groups,
             images_per_set,
             window: self.window,
-            relu: self.relu,
+            floor: self.bounds[0],
+            ceiling: self.bounds[1],
             output_offset: OUTPUT_OFFSET,
             images_per_task: IMAGES_PER_TASK,
             parameter_stride: STRIDE,
@@ -133,7 +139,8 @@ impl Layer {
             groups,
             images_per_set,
             window: self.window,
-            relu: self.relu,
+            floor: self.bounds[0],
+            ceiling: self.bounds[1],
             d_output_offset: OUTPUT_OFFSET,
             images_per_task: IMAGES_PER_TASK,
             parameter_stride: STRIDE,
@@ -167,7 +174,8 @@ impl Layer {
             groups,
             images_per_set,
             window: self.window,
-            relu: self.relu,
+            floor: self.bounds[0],
+            ceiling: self.bounds[1],
             d_output_offset: OUTPUT_OFFSET,
             images_per_task: IMAGES_PER_TASK,
             parameter_stride: STRIDE,
@@ -245,7 +253,8 @@ impl Layer {
             groups,
             images_per_set,
             window: self.window,
-            relu: self.relu,
+            floor: self.bounds[0],
+            ceiling: self.bounds[1],
             output_offset: OUTPUT_OFFSET,
             images_per_task: IMAGES_PER_TASK,
             parameter_stride: STRIDE,
@@ -284,7 +293,8 @@ impl Layer {
             groups,
             images_per_set,
             window: self.window,
-            relu: self.relu,
+            floor: self.bounds[0],
+            ceiling: self.bounds[1],
             d_output_offset: OUTPUT_OFFSET,
             images_per_task: IMAGES_PER_TASK,
             parameter_stride: STRIDE,
@@ -342,7 +352,8 @@ impl Layer {
             groups,
             images_per_set,
             window: self.window,
-            relu: self.relu,
+            floor: self.bounds[0],
+            ceiling: self.bounds[1],
             d_output_offset: OUTPUT_OFFSET,
             images_per_task: IMAGES_PER_TASK,
             parameter_stride: STRIDE,
@@ -367,13 +378,13 @@ impl Layer {
 }
 
 #[test]
-fn tangents_of_every_mode_window_and_relu_agree_with_central_differences() {
+fn tangents_of_every_mode_window_and_activation_agree_with_central_differences() {
     let mut running = noise(3, 10);
     running.iter_mut().for_each(|value| *value = value.abs() + 0.1);
     for mode in [Mode::Group(1), Mode::Group(2), Mode::Group(4), Mode::Batch, Mode::Frozen] {
         for window in [1, 2] {
-            for relu in [0, 1] {
-                let layer = Layer { mode, window, relu, running: running.clone() };
+            for bounds in [LINEAR, RELU, CEILING] {
+                let layer = Layer { mode, window, bounds, running: running.clone() };
                 let outputs = (OUTPUT_OFFSET + IMAGES * CHANNELS * (HEIGHT / window) * (WIDTH / window)) as usize;
                 let point = |seed| Point {
                     input: noise(seed, (IMAGES * CHANNELS * HEIGHT * WIDTH) as usize),
@@ -381,7 +392,7 @@ fn tangents_of_every_mode_window_and_relu_agree_with_central_differences() {
                     d_output: noise(seed + 2, outputs),
                 };
                 let (at, dot) = (point(1), point(5));
-                let name = format!("{mode:?}, window {window}, relu {relu}");
+                let name = format!("{mode:?}, window {window}, bounds {bounds:?}");
                 check_tangent(&format!("{name}, output"), &layer.tangent(&at, &dot), |step| {
                     let moved = at.along(&dot, step);
                     layer.forward(&moved.input, &moved.parameters)
@@ -399,7 +410,7 @@ fn tangents_of_every_mode_window_and_relu_agree_with_central_differences() {
 }
 
 #[test]
-fn every_mode_window_and_relu_agrees_with_central_differences() {
+fn every_mode_window_and_activation_agrees_with_central_differences() {
     let input = noise(1, (IMAGES * CHANNELS * HEIGHT * WIDTH) as usize);
     let parameters = noise(2, (TASKS * STRIDE) as usize);
     // Negative and positive weights both occur: max-pooling after a falling map takes the minimum.
@@ -409,12 +420,12 @@ fn every_mode_window_and_relu_agrees_with_central_differences() {
     running.iter_mut().for_each(|value| *value = value.abs() + 0.1);
     for mode in [Mode::Group(1), Mode::Group(2), Mode::Group(4), Mode::Batch, Mode::Frozen] {
         for window in [1, 2] {
-            for relu in [0, 1] {
-                let layer = Layer { mode, window, relu, running: running.clone() };
+            for bounds in [LINEAR, RELU, CEILING] {
+                let layer = Layer { mode, window, bounds, running: running.clone() };
                 let outputs = layer.forward(&input, &parameters).len();
                 let d_output = noise(4, outputs);
                 let (gradient, d_input) = layer.backward(&input, &parameters, &d_output);
-                let name = format!("{mode:?}, window {window}, relu {relu}");
+                let name = format!("{mode:?}, window {window}, bounds {bounds:?}");
                 check(&format!("{name}, input"), &input, &d_input, |input| {
                     dot(&layer.forward(input, &parameters), &d_output)
                 });
@@ -450,7 +461,7 @@ fn a_shared_gradient_is_the_sum_of_the_tasks() {
 }
 
 /// One image of one channel, 2×2, frozen at mean 0 and rstd 1, γ = 1, β = 0, pooled by 2.
-fn route(input: [f64; 4], relu: u32) -> [f64; 4] {
+fn route(input: [f64; 4], [floor, ceiling]: [f32; 2]) -> [f64; 4] {
     let params = NormBackwardInputParams {
         images: 1,
         channels: 1,
@@ -461,7 +472,8 @@ fn route(input: [f64; 4], relu: u32) -> [f64; 4] {
         groups: 1,
         images_per_set: 1,
         window: 2,
-        relu,
+        floor,
+        ceiling,
         d_output_offset: 0,
         images_per_task: 1,
         parameter_stride: 0,
@@ -475,11 +487,12 @@ fn route(input: [f64; 4], relu: u32) -> [f64; 4] {
 }
 
 #[test]
-fn ties_go_to_the_first_pixel_and_a_relu_at_zero_is_closed() {
-    assert_eq!(route([1.0, 3.0, 3.0, 3.0], 1), [0.0, 5.0, 0.0, 0.0]);
-    assert_eq!(route([2.0, 2.0, 2.0, 2.0], 0), [5.0, 0.0, 0.0, 0.0]);
-    assert_eq!(route([0.0, -1.0, -2.0, 0.0], 1), [0.0; 4]);
-    assert_eq!(route([0.0, -1.0, -2.0, 0.0], 0), [5.0, 0.0, 0.0, 0.0]);
+fn ties_go_to_the_first_pixel_and_an_activation_is_closed_at_its_bounds() {
+    assert_eq!(route([1.0, 3.0, 3.0, 3.0], RELU), [0.0, 5.0, 0.0, 0.0]);
+    assert_eq!(route([2.0, 2.0, 2.0, 2.0], LINEAR), [5.0, 0.0, 0.0, 0.0]);
+    assert_eq!(route([0.0, -1.0, -2.0, 0.0], RELU), [0.0; 4]);
+    assert_eq!(route([0.0, -1.0, -2.0, 0.0], LINEAR), [5.0, 0.0, 0.0, 0.0]);
+    assert_eq!(route([1.0, 6.0, 3.0, 3.0], [0.0, 6.0]), [0.0; 4]);
 }
 
 #[test]

@@ -49,7 +49,8 @@ impl Network64<'_> {
     fn channels(&self) -> u32 {
         match self.config.backbone {
             Backbone::Conv4 { channels } => channels,
-            other => panic!("{other:?} is no Conv-4"),
+            // Nothing would fit then.
+            Backbone::EfficientNetLite0 { .. } => 0,
         }
     }
 

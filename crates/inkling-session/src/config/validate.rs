@@ -207,6 +207,7 @@ impl RunConfig {
         config.data.split_file = Some("splits.toml".into());
         config.data.mean = Some(vec![0.0]);
         config.data.std = Some(vec![1.0]);
+        config.model.weights = Some("weights.safetensors".to_owned());
         config.head = HeadConfig::complete();
         config.learner = Some(LearnerConfig::complete());
         config.gradient.estimator = EstimatorKind::Chunked;

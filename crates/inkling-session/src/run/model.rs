@@ -47,11 +47,13 @@ pub(super) fn open_data(config: &DataConfig) -> Result<std::sync::Arc<dyn Datase
 /// The configured statistics, those that a backbone's weights were trained with, or the data set's
 /// own.
 pub(super) fn normalization(config: &RunConfig, dataset: &dyn Dataset) -> Result<Normalization, SessionError> {
+    let channels = dataset.image_shape().channels as usize;
     let of_weights = config.model.backbone.statistics().map(|[mean, std]| Normalization { mean, std });
+    // Images of other channels are refused by the network.
+    let of_weights = of_weights.filter(|of_weights| of_weights.mean.len() == channels);
     let usual = of_weights.unwrap_or_else(|| dataset.normalization());
     let mean = config.data.mean.clone().unwrap_or(usual.mean);
     let std = config.data.std.clone().unwrap_or(usual.std);
-    let channels = dataset.image_shape().channels as usize;
     if mean.len() != channels || std.len() != channels {
         return Err(SessionError::Setting(format!(
             "data.mean and data.std need one value for each of the {channels} channels of {}",
