@@ -249,7 +249,7 @@ fn cases_read_strictly() {
     let gradient = config.gradient.unwrap();
     assert_eq!((gradient.h(), gradient.query_batch), (Some(4), None));
     for (from, to, expected) in [
-        ("channels = 8\n", "", "model.channels: is missing"),
+        ("channels = 8\n", "", "model.channels is missing"),
         ("channels = 8", "channel = 8", "did you mean \"model.channels\""),
         ("\"frozen\"", "\"group\"", "model.groups"),
         ("\"frozen\"", "\"batch\"", "batch statistics"),
