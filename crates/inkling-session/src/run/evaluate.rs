@@ -1,6 +1,6 @@
 //! Accuracy over fixed episodes.
 
-use inkling_meta::{Images, Learner, Model, Purpose, Task};
+use inkling_meta::{Images, Learner, Model, Outcome, Purpose, Task};
 use inkling_platform::yield_now;
 
 use super::SessionError;
@@ -99,8 +99,7 @@ async fn score_embedded(
     episodes: u32,
     emit: &mut dyn FnMut(Event),
 ) -> Result<Scores, SessionError> {
-    let mut accuracies = Vec::with_capacity(episodes as usize);
-    let mut loss = 0.0;
+    let mut tally = Tally::of(episodes);
     for index in 0..episodes {
         let plan = source.plan(index.into())?;
         let support = memo.rows(learner, source, plan.support()).await?;
@@ -113,16 +112,10 @@ async fn score_embedded(
             query_labels: plan.query_labels(),
         };
         let outcome = learner.evaluate_embeddings(&task).await?;
-        accuracies.push(outcome.accuracy);
-        loss += outcome.loss;
-        let done = index + 1;
-        if done.is_multiple_of(REPORT_EVERY) || done == episodes {
-            let (mean, _) = mean_and_interval(&accuracies);
-            emit(Event::Evaluating { done, episodes, accuracy: mean as f32 });
-        }
+        tally.add(&[outcome], emit);
         yield_now().await;
     }
-    Ok(Scores { accuracies, loss: loss / f64::from(episodes.max(1)) })
+    Ok(tally.scores())
 }
 
 async fn score_images(
@@ -132,26 +125,52 @@ async fn score_images(
     emit: &mut dyn FnMut(Event),
 ) -> Result<Scores, SessionError> {
     let mut stream = source.stream(0);
-    let mut accuracies = Vec::with_capacity(episodes as usize);
-    let mut loss = 0.0;
-    let (mut done, mut reported) = (0, 0);
-    while done < episodes {
-        let count = learner.limits().tasks.min(episodes - done);
+    let mut tally = Tally::of(episodes);
+    while tally.done() < episodes {
+        let count = learner.limits().tasks.min(episodes - tally.done());
         let prepared = (0..count).map(|_| stream.next()).collect::<Result<Vec<_>, _>>()?;
         let pass: Vec<_> = prepared.iter().map(PreparedTask::task).collect();
-        for outcome in learner.evaluate_pass(&pass).await? {
-            accuracies.push(outcome.accuracy);
-            loss += outcome.loss;
-        }
-        done += count;
-        if done - reported >= REPORT_EVERY || done == episodes {
-            reported = done;
-            let (mean, _) = mean_and_interval(&accuracies);
-            emit(Event::Evaluating { done, episodes, accuracy: mean as f32 });
-        }
+        tally.add(&learner.evaluate_pass(&pass).await?, emit);
         yield_now().await;
     }
-    Ok(Scores { accuracies, loss: loss / f64::from(episodes.max(1)) })
+    Ok(tally.scores())
+}
+
+/// What has been scored so far.
+struct Tally {
+    episodes: u32,
+    accuracies: Vec<f64>,
+    /// Summed.
+    loss: f64,
+    /// Episodes at the last report of progress.
+    reported: u32,
+}
+
+impl Tally {
+    fn of(episodes: u32) -> Self {
+        Self { episodes, accuracies: Vec::with_capacity(episodes as usize), loss: 0.0, reported: 0 }
+    }
+
+    fn done(&self) -> u32 {
+        self.accuracies.len() as u32
+    }
+
+    /// Adds episodes, and reports from time to time, and at the end.
+    fn add(&mut self, outcomes: &[Outcome], emit: &mut dyn FnMut(Event)) {
+        self.accuracies.extend(outcomes.iter().map(|outcome| outcome.accuracy));
+        outcomes.iter().for_each(|outcome| self.loss += outcome.loss);
+        let (done, episodes) = (self.done(), self.episodes);
+        if done - self.reported >= REPORT_EVERY || done == episodes {
+            self.reported = done;
+            let (mean, _) = mean_and_interval(&self.accuracies);
+            emit(Event::Evaluating { done, episodes, accuracy: mean as f32 });
+        }
+    }
+
+    fn scores(self) -> Scores {
+        let loss = self.loss / f64::from(self.episodes.max(1));
+        Scores { accuracies: self.accuracies, loss }
+    }
 }
 
 /// The weights that a run of this configuration starts from.
