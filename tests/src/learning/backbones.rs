@@ -62,8 +62,8 @@ impl NoiseTask {
 }
 
 fn config(trained: Trained, gradient: GradientSettings) -> LearnerConfig {
-    let backbone = Backbone::EfficientNetLite0 { trained };
-    let network = NetworkConfig { backbone, in_channels: 3, image_size: SIZE, norm: Norm::Frozen };
+    let backbone = Backbone::EfficientNetLite0;
+    let network = NetworkConfig { backbone, trained, in_channels: 3, image_size: SIZE, norm: Norm::Frozen };
     let kind = HeadSettings::Prototypes { metric: Metric::Cosine, scale: 5.0 }.into();
     LearnerConfig { network, kind, gradient, source: None }
 }

@@ -1,7 +1,7 @@
 //! Batch norm couples the images of a pass: cut into chunks, the pass must stay one.
 
 use inkling_gpu::{Allocate, Category, Gpu, Recorder};
-use inkling_nn::{Backbone, Chunk, Keep, Layout, Network, NetworkConfig, Norm, Pass, TaskAxis, Weights};
+use inkling_nn::{Backbone, Chunk, Keep, Layout, Network, NetworkConfig, Norm, Pass, TaskAxis, Trained, Weights};
 
 use super::fixture::{CHANNELS, SIZE, message};
 use super::gradient::{Gradient, ROUNDING};
@@ -53,6 +53,7 @@ async fn cut(recorder: &mut Recorder, cuts: Cuts) -> Result<(), String> {
 async fn pass(gpu: &Gpu, chunks: &[u32], cuts: Cuts) -> Result<(Vec<f32>, Vec<f32>), String> {
     let config = NetworkConfig {
         backbone: Backbone::Conv4 { channels: CHANNELS },
+        trained: Trained::All,
         in_channels: 1,
         image_size: SIZE,
         norm: Norm::Batch,
@@ -105,6 +106,7 @@ async fn pass(gpu: &Gpu, chunks: &[u32], cuts: Cuts) -> Result<(Vec<f32>, Vec<f3
 fn by_name(gpu: &Gpu, vector: &[f32]) -> Result<Gradient, String> {
     let config = NetworkConfig {
         backbone: Backbone::Conv4 { channels: CHANNELS },
+        trained: Trained::All,
         in_channels: 1,
         image_size: SIZE,
         norm: Norm::Batch,

@@ -6,7 +6,7 @@ use inkling_meta::{
     Estimator, GradientSettings, HeadSettings, Images, Learner, LearnerConfig, Metric, Model, Outcome, Purpose,
     SubsetTime, Task, TaskLimits,
 };
-use inkling_nn::{Backbone, NetworkConfig, Norm, Weights};
+use inkling_nn::{Backbone, NetworkConfig, Norm, Trained, Weights};
 
 use super::gradient::Gradient;
 use crate::kernels::noise;
@@ -31,8 +31,13 @@ pub fn message(error: impl std::fmt::Display) -> String {
 
 /// A small Conv-4 with prototypes; images come as values.
 pub fn config((norm, metric): (Norm, Metric), gradient: GradientSettings) -> LearnerConfig {
-    let network =
-        NetworkConfig { backbone: Backbone::Conv4 { channels: CHANNELS }, in_channels: 1, image_size: SIZE, norm };
+    let network = NetworkConfig {
+        backbone: Backbone::Conv4 { channels: CHANNELS },
+        trained: Trained::All,
+        in_channels: 1,
+        image_size: SIZE,
+        norm,
+    };
     // Scaled up, so that a softmax of cosines is not flat.
     let kind = HeadSettings::Prototypes { metric, scale: 5.0 }.into();
     LearnerConfig { network, kind, gradient, source: None }

@@ -7,7 +7,7 @@ use inkling_meta::{
     Estimator, FullNetworkKind, FullNetworkSettings, GradientSettings, Implicit, InnerRates, Learner, LearnerConfig,
     Model, Optimizer, Outcome, Purpose, TaskLimits, TaskStatus,
 };
-use inkling_nn::{Backbone, Entry, NetworkConfig, Norm};
+use inkling_nn::{Backbone, Entry, NetworkConfig, Norm, Trained};
 
 use super::fixture::{NoiseTask, SIZE, draw, learner, message, settings, weights};
 use super::gradient::{Closeness, Gradient, ROUNDING};
@@ -52,7 +52,13 @@ fn adapting(kind: FullNetworkKind) -> FullNetworkSettings {
 }
 
 fn config(norm: Norm, full: FullNetworkSettings, gradient: GradientSettings) -> LearnerConfig {
-    let network = NetworkConfig { backbone: Backbone::Conv4 { channels: 2 }, in_channels: 1, image_size: SIZE, norm };
+    let network = NetworkConfig {
+        backbone: Backbone::Conv4 { channels: 2 },
+        trained: Trained::All,
+        in_channels: 1,
+        image_size: SIZE,
+        norm,
+    };
     LearnerConfig { network, kind: full.into(), gradient, source: None }
 }
 

@@ -5,7 +5,7 @@ use inkling_meta::{
     Estimator, GradientSettings, HeadSettings, ImplicitSettings, LearnerConfig, LinearSettings, LinearStart,
     LowerGradient, MetaError, Model, Purpose, SubsetTime, TaskLimits,
 };
-use inkling_nn::{Backbone, NetworkConfig, Norm};
+use inkling_nn::{Backbone, NetworkConfig, Norm, Trained};
 
 use super::fixture::{
     CHANNELS, NoiseTask, SIZE, VARIANTS, config, draw, learner, message, settings, solve, solve_with, subsets,
@@ -135,6 +135,7 @@ async fn memory_is_flat(gpu: &Gpu) -> Result<(), String> {
     let bytes = |inner_steps, gradient| {
         let network = NetworkConfig {
             backbone: Backbone::Conv4 { channels: CHANNELS },
+            trained: Trained::All,
             in_channels: 1,
             image_size: SIZE,
             norm: NORM,

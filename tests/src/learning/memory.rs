@@ -9,7 +9,7 @@ use inkling_meta::{
     Estimator, GradientSettings, HeadSettings, Images, LearnerConfig, Metric, Model, Optimizer, Purpose, SubsetTime,
     Task, TaskLimits,
 };
-use inkling_nn::{Backbone, NetworkConfig, Norm};
+use inkling_nn::{Backbone, NetworkConfig, Norm, Trained};
 
 use super::fixture::{SIZE, config, draw, learner, message, settings};
 use crate::Case;
@@ -170,7 +170,13 @@ async fn plan_is_ledger_with_batch_norm(gpu: &Gpu) -> Result<(), String> {
 /// Conv-4 with 64 channels on 84×84 colour images; LITE with H = 40, passes of 8 images.
 fn large(estimator: Estimator, norm: Norm, image_size: u32) -> LearnerConfig {
     LearnerConfig {
-        network: NetworkConfig { backbone: Backbone::Conv4 { channels: 64 }, in_channels: 3, image_size, norm },
+        network: NetworkConfig {
+            backbone: Backbone::Conv4 { channels: 64 },
+            trained: Trained::All,
+            in_channels: 3,
+            image_size,
+            norm,
+        },
         kind: HeadSettings::Prototypes { metric: Metric::Euclidean, scale: 1.0 }.into(),
         gradient: GradientSettings {
             estimator,

@@ -5,7 +5,7 @@ use inkling_gpu::kernels::softmax_cross_entropy;
 use inkling_gpu::{Allocate, Buffer, Category, Gpu, Recorder};
 use inkling_nn::{
     Backbone, Chunk, Direction, Keep, Layout, Linear, Network, NetworkConfig, Norm, Pass, TangentChunk, TaskAxis,
-    Weights, softmax_cross_entropy_tangent,
+    Trained, Weights, softmax_cross_entropy_tangent,
 };
 
 use super::fixture::{CHANNELS, message};
@@ -57,8 +57,13 @@ struct Product {
 
 impl Problem {
     fn new(gpu: &Gpu, norm: Norm) -> Result<Self, String> {
-        let config =
-            NetworkConfig { backbone: Backbone::Conv4 { channels: CHANNELS }, in_channels: 2, image_size: SIZE, norm };
+        let config = NetworkConfig {
+            backbone: Backbone::Conv4 { channels: CHANNELS },
+            trained: Trained::All,
+            in_channels: 2,
+            image_size: SIZE,
+            norm,
+        };
         let network = Network::new(config, gpu.tier()).map_err(message)?;
         let mut layout = network.layout().clone();
         let classifier = Linear::new(&mut layout, "classifier", network.dimension(), WAYS);

@@ -8,7 +8,7 @@ use inkling_meta::{
     Estimator, GradientSettings, HeadSettings, Images, Learner, LearnerConfig, Metric, Optimizer, Purpose, SubsetTime,
     Task, TaskLimits,
 };
-use inkling_nn::{Backbone, NetworkConfig, Norm, Weights};
+use inkling_nn::{Backbone, NetworkConfig, Norm, Trained, Weights};
 
 use super::fixture::{draw, learner, message};
 use crate::Case;
@@ -66,6 +66,7 @@ impl Characters {
         let config = LearnerConfig {
             network: NetworkConfig {
                 backbone: Backbone::Conv4 { channels: 8 },
+                trained: Trained::All,
                 in_channels: 1,
                 image_size: SIZE,
                 norm: Norm::Group { groups: 4 },

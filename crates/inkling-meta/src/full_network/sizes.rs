@@ -115,14 +115,14 @@ fn cut(images: u32, most: u32) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use inkling_gpu::Tier;
-    use inkling_nn::{Backbone, NetworkConfig, Norm};
+    use inkling_nn::{Backbone, NetworkConfig, Norm, Trained};
 
     use super::*;
     use crate::SubsetTime;
 
     fn sizes(norm: Norm, estimator: Estimator, chunk: u32, query_batch: u32) -> Sizes {
         let backbone = Backbone::Conv4 { channels: 4 };
-        let network = NetworkConfig { backbone, in_channels: 1, image_size: 16, norm };
+        let network = NetworkConfig { backbone, trained: Trained::All, in_channels: 1, image_size: 16, norm };
         let gradient =
             GradientSettings { estimator, h: 0, chunk, subset: SubsetTime::Task, query_batch, support_subset: None };
         let limits = TaskLimits { tasks: 4, ways: 3, support: 6, queries: 9 };

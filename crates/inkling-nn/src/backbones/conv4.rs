@@ -3,7 +3,7 @@
 
 use crate::NnError;
 use crate::conv2d::{Conv2dShape, Padding};
-use crate::network::{Builder, NetworkConfig, Training};
+use crate::network::{Builder, NetworkConfig, Role};
 use crate::norm::{Activation, NormPoolShape};
 
 const BLOCKS: usize = 4;
@@ -27,8 +27,8 @@ pub(crate) fn conv4(builder: &mut Builder, channels: u32, config: &NetworkConfig
     for index in 0..BLOCKS {
         let conv =
             Conv2dShape { out_channels: channels, kernel: 3, stride: 1, padding: Padding::Both(1), has_bias: true };
-        value = builder.conv(&format!("blocks.{index}.conv"), value, Training::Trained, conv);
-        value = builder.norm(&format!("blocks.{index}.norm"), value, Training::Trained, norm)?;
+        value = builder.conv(&format!("blocks.{index}.conv"), value, conv);
+        value = builder.norm(&format!("blocks.{index}.norm"), value, Role::Modulated, norm)?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@
 use crate::NnError;
 use crate::conv2d::{Conv2dShape, Padding};
 use crate::depthwise::DepthwiseShape;
-use crate::network::{Builder, NetworkConfig, Trained, Training};
+use crate::network::{Builder, NetworkConfig, Role};
 use crate::norm::{Activation, Norm, NormPoolShape};
 
 const STEM_CHANNELS: u32 = 32;
@@ -40,19 +40,13 @@ const STAGES: [Stage; 7] = [
 /// A network in the making, with what all its layers have in common.
 struct Lite<'b> {
     builder: &'b mut Builder,
-    convolutions: Training,
-    norms: Training,
 }
 
 /// Builds the network.
 ///
 /// # Errors
 /// [`NnError::Config`] for images beyond 32 to 448 pixels, or of other than three channels.
-pub(crate) fn efficientnet_lite0(
-    builder: &mut Builder,
-    trained: Trained,
-    config: &NetworkConfig,
-) -> Result<(), NnError> {
+pub(crate) fn efficientnet_lite0(builder: &mut Builder, config: &NetworkConfig) -> Result<(), NnError> {
     if config.image_size < 32 || config.image_size > 448 {
         return Err(NnError::Config {
             key: "image_size",
@@ -67,11 +61,9 @@ pub(crate) fn efficientnet_lite0(
             reason: format!("it takes images of 3 channels, and these have {}", config.in_channels),
         });
     }
-    let training = |is_trained| if is_trained { Training::Trained } else { Training::Frozen };
-    let (convolutions, norms) = (training(trained == Trained::All), training(trained != Trained::Nothing));
-    let mut lite = Lite { builder, convolutions, norms };
+    let mut lite = Lite { builder };
     let mut value = lite.conv("_conv_stem", 0, [STEM_CHANNELS, 3, 2]);
-    value = lite.norm("_bn0", value, Activation::Relu6)?;
+    value = lite.norm("_bn0", value, Role::Modulated, Activation::Relu6)?;
     let mut number = 0;
     for stage in STAGES {
         for block in 0..stage.blocks {
@@ -81,7 +73,7 @@ pub(crate) fn efficientnet_lite0(
         }
     }
     value = lite.conv("_conv_head", value, [HEAD_CHANNELS, 1, 1]);
-    value = lite.norm("_bn1", value, Activation::Relu6)?;
+    value = lite.norm("_bn1", value, Role::Modulated, Activation::Relu6)?;
     lite.builder.average_pool(value);
     Ok(())
 }
@@ -94,24 +86,24 @@ impl Lite<'_> {
         let mut value = input;
         if stage.expansion != 1 {
             value = self.conv(&name("_expand_conv"), value, [channels * stage.expansion, 1, 1]);
-            value = self.norm(&name("_bn0"), value, Activation::Relu6)?;
+            value = self.norm(&name("_bn0"), value, Role::Plain, Activation::Relu6)?;
         }
         let depthwise = DepthwiseShape { kernel: stage.kernel, stride: stage.stride, padding: Padding::Same };
-        value = self.builder.depthwise(&name("_depthwise_conv"), value, self.convolutions, depthwise);
-        value = self.norm(&name("_bn1"), value, Activation::Relu6)?;
+        value = self.builder.depthwise(&name("_depthwise_conv"), value, depthwise);
+        value = self.norm(&name("_bn1"), value, Role::Modulated, Activation::Relu6)?;
         value = self.conv(&name("_project_conv"), value, [stage.channels, 1, 1]);
-        value = self.norm(&name("_bn2"), value, Activation::Linear)?;
+        value = self.norm(&name("_bn2"), value, Role::Plain, Activation::Linear)?;
         let fits = stage.stride == 1 && channels == stage.channels;
         Ok(if fits { self.builder.sum(input, value) } else { value })
     }
 
     fn conv(&mut self, name: &str, input: usize, [out_channels, kernel, stride]: [u32; 3]) -> usize {
         let shape = Conv2dShape { out_channels, kernel, stride, padding: Padding::Same, has_bias: false };
-        self.builder.conv(name, input, self.convolutions, shape)
+        self.builder.conv(name, input, shape)
     }
 
-    fn norm(&mut self, name: &str, input: usize, activation: Activation) -> Result<usize, NnError> {
+    fn norm(&mut self, name: &str, input: usize, role: Role, activation: Activation) -> Result<usize, NnError> {
         let shape = NormPoolShape { norm: Norm::Frozen, activation, window: 1, epsilon: EPSILON };
-        self.builder.norm(name, input, self.norms, shape)
+        self.builder.norm(name, input, role, shape)
     }
 }

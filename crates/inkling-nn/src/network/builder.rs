@@ -2,7 +2,7 @@
 
 use inkling_gpu::Tier;
 
-use super::{Layer, Node, Shape};
+use super::{Layer, Node, Shape, Trained};
 use crate::NnError;
 use crate::conv2d::{Conv2d, Conv2dShape};
 use crate::depthwise::{Depthwise, DepthwiseShape};
@@ -10,16 +10,19 @@ use crate::layout::Layout;
 use crate::norm::{NormPool, NormPoolShape};
 use crate::pool::{AveragePool, Sum};
 
-/// Whether a layer's parameters are trained.
+/// What a norm's scale and shift are to FiLM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Training {
-    Trained,
-    Frozen,
+pub(crate) enum Role {
+    /// FiLM modulates them.
+    Modulated,
+    /// FiLM leaves them as they are.
+    Plain,
 }
 
 /// A network in the making; each call adds a layer and gives the number of the value it writes.
 #[derive(Debug)]
 pub(crate) struct Builder {
+    trained: Trained,
     tier: Tier,
     pub(super) shapes: Vec<Shape>,
     pub(super) nodes: Vec<Node>,
@@ -30,9 +33,9 @@ pub(crate) struct Builder {
 
 impl Builder {
     /// Begins with the images, value 0.
-    pub(super) fn new(images: Shape, tier: Tier) -> Self {
+    pub(super) fn new(images: Shape, trained: Trained, tier: Tier) -> Self {
         let (layout, frozen, running) = Default::default();
-        Self { tier, shapes: vec![images], nodes: Vec::new(), layout, frozen, running }
+        Self { trained, tier, shapes: vec![images], nodes: Vec::new(), layout, frozen, running }
     }
 
     /// The shape of a value.
@@ -41,40 +44,38 @@ impl Builder {
     }
 
     /// A convolution of every channel with every other.
-    pub(crate) fn conv(&mut self, name: &str, input: usize, training: Training, conv: Conv2dShape) -> usize {
+    pub(crate) fn conv(&mut self, name: &str, input: usize, conv: Conv2dShape) -> usize {
         let (tier, Shape { channels, size }) = (self.tier, self.shape(input));
-        let layer = Conv2d::new(self.layout_of(training), name, conv, (channels, size), tier);
+        let is_trained = self.trained == Trained::All;
+        let layer = Conv2d::new(self.layout_of(is_trained), name, conv, (channels, size), tier);
         let shape = Shape { channels: conv.out_channels, size: layer.out_size() };
-        self.push(name.to_owned(), Layer::Conv(layer), vec![input], training == Training::Trained, shape)
+        self.push(name.to_owned(), Layer::Conv(layer), vec![input], is_trained, shape)
     }
 
     /// A convolution of each channel by itself.
-    pub(crate) fn depthwise(&mut self, name: &str, input: usize, training: Training, conv: DepthwiseShape) -> usize {
+    pub(crate) fn depthwise(&mut self, name: &str, input: usize, conv: DepthwiseShape) -> usize {
         let Shape { channels, size } = self.shape(input);
-        let layer = Depthwise::new(self.layout_of(training), name, conv, channels, size);
+        let is_trained = self.trained == Trained::All;
+        let layer = Depthwise::new(self.layout_of(is_trained), name, conv, channels, size);
         let shape = Shape { channels, size: layer.out_size() };
-        self.push(name.to_owned(), Layer::Depthwise(layer), vec![input], training == Training::Trained, shape)
+        self.push(name.to_owned(), Layer::Depthwise(layer), vec![input], is_trained, shape)
     }
 
     /// A norm with its activation and pooling.
     ///
     /// # Errors
     /// [`NnError::Config`] when the groups do not divide the channels.
-    pub(crate) fn norm(
-        &mut self,
-        name: &str,
-        input: usize,
-        training: Training,
-        norm: NormPoolShape,
-    ) -> Result<usize, NnError> {
+    pub(crate) fn norm(&mut self, name: &str, input: usize, role: Role, norm: NormPoolShape) -> Result<usize, NnError> {
         let Shape { channels, size } = self.shape(input);
-        let layout = match training {
-            Training::Trained => &mut self.layout,
-            Training::Frozen => &mut self.frozen,
+        let is_trained = match self.trained {
+            Trained::Nothing => false,
+            Trained::Modulated => role == Role::Modulated,
+            Trained::Norms | Trained::All => true,
         };
+        let layout = if is_trained { &mut self.layout } else { &mut self.frozen };
         let layer = NormPool::new(layout, &mut self.running, name, norm, (channels, size))?;
         let shape = Shape { channels, size: layer.out_size() };
-        Ok(self.push(name.to_owned(), Layer::Norm(layer), vec![input], training == Training::Trained, shape))
+        Ok(self.push(name.to_owned(), Layer::Norm(layer), vec![input], is_trained, shape))
     }
 
     /// The sum of two values of one shape.
@@ -90,11 +91,8 @@ impl Builder {
         self.push("average_pool".to_owned(), layer, vec![input], false, Shape { channels, size: [1, 1] })
     }
 
-    fn layout_of(&mut self, training: Training) -> &mut Layout {
-        match training {
-            Training::Trained => &mut self.layout,
-            Training::Frozen => &mut self.frozen,
-        }
+    fn layout_of(&mut self, is_trained: bool) -> &mut Layout {
+        if is_trained { &mut self.layout } else { &mut self.frozen }
     }
 
     fn push(&mut self, name: String, layer: Layer, inputs: Vec<usize>, trained: bool, shape: Shape) -> usize {

@@ -17,7 +17,7 @@ use crate::layout::Layout;
 use crate::norm::{Norm, NormPool};
 use crate::pool::{AveragePool, Sum};
 
-pub(crate) use builder::{Builder, Training};
+pub(crate) use builder::{Builder, Role};
 pub use memory::{Activations, DirectionScratch, Gradients, Keep, Scratch, Tangents};
 pub use pass::{Chunk, Pass};
 pub use tangent::{Direction, TangentChunk};
@@ -31,18 +31,18 @@ pub enum Backbone {
         channels: u32,
     },
     /// EfficientNet-Lite0 with pretrained weights (Tan & Le 2019), frozen statistics.
-    EfficientNetLite0 {
-        /// What of it is trained.
-        trained: Trained,
-    },
+    EfficientNetLite0,
 }
 
-/// What is trained of a network that comes with weights.
+/// What is trained of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trained {
     /// Nothing.
     Nothing,
-    /// The scales and shifts of its norms.
+    /// The scales and shifts of the norms that FiLM modulates (Perez et al. 2018, Requeima et al.
+    /// 2019): that of the stem, those between a block's layers, and the last one.
+    Modulated,
+    /// The scales and shifts of all norms.
     Norms,
     /// Everything but the statistics of its norms.
     All,
@@ -53,6 +53,8 @@ pub enum Trained {
 pub struct NetworkConfig {
     /// The architecture.
     pub backbone: Backbone,
+    /// What of it is trained.
+    pub trained: Trained,
     /// Channels of the images.
     pub in_channels: u32,
     /// Height and width of the images.
@@ -127,12 +129,10 @@ impl Network {
     /// groups do not divide channels.
     pub fn new(config: NetworkConfig, tier: Tier) -> Result<Self, NnError> {
         let images = Shape { channels: config.in_channels, size: [config.image_size; 2] };
-        let mut builder = Builder::new(images, tier);
+        let mut builder = Builder::new(images, config.trained, tier);
         match config.backbone {
             Backbone::Conv4 { channels } => backbones::conv4(&mut builder, channels, &config)?,
-            Backbone::EfficientNetLite0 { trained } => {
-                backbones::efficientnet_lite0(&mut builder, trained, &config)?;
-            }
+            Backbone::EfficientNetLite0 => backbones::efficientnet_lite0(&mut builder, &config)?,
         }
         let Builder { shapes, nodes, layout, frozen, running, .. } = builder;
         let mut reached = vec![false; shapes.len()];
@@ -173,7 +173,7 @@ impl Network {
     pub fn pretraining_classifier(&self) -> Option<&'static str> {
         match self.config.backbone {
             Backbone::Conv4 { .. } => None,
-            Backbone::EfficientNetLite0 { .. } => Some("_fc."),
+            Backbone::EfficientNetLite0 => Some("_fc."),
         }
     }
 

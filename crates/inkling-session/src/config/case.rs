@@ -45,9 +45,9 @@ pub struct CaseModel {
     /// Channels of each block; required with Conv-4 and ignored elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channels: Option<u32>,
-    /// What is trained of another backbone than Conv-4.
-    #[serde(default)]
-    pub trained: TrainedKind,
+    /// What is trained of the backbone, as in a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trained: Option<TrainedKind>,
     /// The norm after each convolution.
     pub norm: NormKind,
     /// Groups of group norm; required there and ignored elsewhere.
@@ -105,7 +105,7 @@ impl CaseConfig {
             model: CaseModel {
                 backbone: BackboneKind::Conv4,
                 channels: Some(8),
-                trained: TrainedKind::Nothing,
+                trained: Some(TrainedKind::Nothing),
                 norm: NormKind::Group,
                 groups: Some(4),
                 image_size: 28,

@@ -195,12 +195,11 @@ impl BackboneKind {
     }
 }
 
-/// What is trained of a backbone that comes with weights.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What is trained of a backbone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TrainedKind {
     /// Nothing: only a head learns.
-    #[default]
     Nothing,
     /// The scales and shifts of its norms.
     Norms,
@@ -233,8 +232,9 @@ pub struct ModelConfig {
     pub norm: NormKind,
     /// With group norm, how many groups the channels fall into.
     pub groups: u32,
-    /// What is trained of another backbone than Conv-4, whose norms are always frozen.
-    pub trained: TrainedKind,
+    /// What is trained of the backbone; see [`ModelConfig::trained`] for what its absence means.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trained: Option<TrainedKind>,
     /// A file of weights that training starts from, `.safetensors`; random ones without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<String>,
@@ -247,9 +247,18 @@ impl Default for ModelConfig {
             channels: 64,
             norm: NormKind::Group,
             groups: 4,
-            trained: TrainedKind::Nothing,
+            trained: None,
             weights: None,
         }
+    }
+}
+
+impl ModelConfig {
+    /// What is trained of the backbone: where it is not said, all of Conv-4, and nothing of one that
+    /// comes with weights.
+    pub fn trained(&self) -> TrainedKind {
+        let usual = if self.backbone == BackboneKind::Conv4 { TrainedKind::All } else { TrainedKind::Nothing };
+        self.trained.unwrap_or(usual)
     }
 }
 

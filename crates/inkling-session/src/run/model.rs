@@ -64,14 +64,14 @@ pub(super) fn normalization(config: &RunConfig, dataset: &dyn Dataset) -> Result
 }
 
 pub(super) fn network(model: &ModelConfig, in_channels: u32, image_size: u32) -> NetworkConfig {
-    let trained = match model.trained {
+    let trained = match model.trained() {
         TrainedKind::Nothing => Trained::Nothing,
         TrainedKind::Norms => Trained::Norms,
         TrainedKind::All => Trained::All,
     };
     let backbone = match model.backbone {
         BackboneKind::Conv4 => Backbone::Conv4 { channels: model.channels },
-        BackboneKind::EfficientnetLite0 => Backbone::EfficientNetLite0 { trained },
+        BackboneKind::EfficientnetLite0 => Backbone::EfficientNetLite0,
     };
     let norm = match model.norm {
         _ if model.backbone != BackboneKind::Conv4 => Norm::Frozen,
@@ -79,7 +79,7 @@ pub(super) fn network(model: &ModelConfig, in_channels: u32, image_size: u32) ->
         NormKind::Batch => Norm::Batch,
         NormKind::Frozen => Norm::Frozen,
     };
-    NetworkConfig { backbone, in_channels, image_size, norm }
+    NetworkConfig { backbone, trained, in_channels, image_size, norm }
 }
 
 /// The configured head, for tasks of up to `ways` classes.
@@ -272,8 +272,8 @@ pub(super) fn training_purpose(config: &TrainingConfig) -> Purpose {
 /// Initial weights: a pure function of the seed, and of the file that the configuration names.
 pub(super) fn initial(model: &Model, config: &RunConfig) -> Result<Weights, SessionError> {
     let mut weights = random(model, config.training.seed)?;
-    let ModelConfig { backbone, trained, weights: file, .. } = &config.model;
-    if file.is_none() && *backbone != BackboneKind::Conv4 && *trained != TrainedKind::All {
+    let ModelConfig { backbone, weights: file, .. } = &config.model;
+    if file.is_none() && *backbone != BackboneKind::Conv4 && config.model.trained() != TrainedKind::All {
         return Err(SessionError::Setting(format!(
             "{} starts from pretrained weights: fetch them with `inkling weights fetch efficientnet-lite0` and name the \
              file (model.weights = \"weights/efficientnet-lite0.safetensors\"), or train all of it from scratch \
