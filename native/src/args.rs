@@ -205,6 +205,9 @@ pub struct EmbedArgs {
     /// Height and width of the images in pixels, where not those that the model was made for
     #[arg(long, value_name = "PIXELS")]
     pub image_size: Option<u32>,
+    /// Share of a photo's shorter side that is kept, where not that of the model
+    #[arg(long, value_name = "SHARE")]
+    pub center_crop: Option<f32>,
     /// The file to write
     #[arg(long, value_name = "SAFETENSORS")]
     pub out: PathBuf,
@@ -360,6 +363,9 @@ pub struct DataOpenArgs {
     /// Height and width of the images in pixels
     #[arg(long, value_name = "PIXELS")]
     pub image_size: Option<u32>,
+    /// Share of a photo's shorter side that is kept, about its centre
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0)]
+    pub center_crop: f32,
     /// A TOML or JSON file that lists the class names of train, validation and test; takes the
     /// place of the published or drawn split (omniglot and the built-in sets have no use for it)
     #[arg(long, value_name = "FILE")]

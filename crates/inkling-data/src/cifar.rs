@@ -13,7 +13,7 @@ pub use classes::CifarSplit;
 use crate::cache::PixelCache;
 use crate::class_index::{self, ClassIndex, FoundClass};
 use crate::class_split::ClassLists;
-use crate::{DataError, Dataset, ImageShape, Normalization, OpenOptions, Pixels, Split, decode};
+use crate::{DataError, Dataset, Framing, ImageShape, Normalization, OpenOptions, Pixels, Split, decode};
 use records::Images;
 
 /// Images of each class in the official archive.
@@ -23,7 +23,7 @@ const OFFICIAL_IMAGES: usize = 600;
 pub struct Cifar {
     /// The images are `[3, 32, 32]`.
     index: ClassIndex<Pixels>,
-    shape: ImageShape,
+    framing: Framing,
     normalization: Normalization,
     remark: Option<String>,
     /// Images of another size than 32.
@@ -98,7 +98,7 @@ impl Cifar {
         Ok(Cifar {
             normalization: statistics(&index),
             index,
-            shape: ImageShape { channels: 3, height: size, width: size },
+            framing: Framing::new(ImageShape { channels: 3, height: size, width: size }, options.center_crop)?,
             remark,
             resized: PixelCache::new(options.cache_bytes),
         })
@@ -111,7 +111,7 @@ impl Dataset for Cifar {
     }
 
     fn image_shape(&self) -> ImageShape {
-        self.shape
+        self.framing.shape()
     }
 
     /// The exact statistics of all images of the training classes.
@@ -133,14 +133,14 @@ impl Dataset for Cifar {
 
     fn pixels(&self, split: Split, class: u32, index: u32) -> Result<Pixels, DataError> {
         let (number, pixels) = self.index.image(split, class, index)?;
-        if self.shape.height == records::SIDE {
+        if self.framing.is_identity(records::SIDE, records::SIDE) {
             return Ok(pixels.clone());
         }
         self.resized.get_or_decode(number, || {
             let name = format!("image {index} of class {}", self.index.class_name(split, class));
             let plane = (records::SIDE * records::SIDE) as usize;
             let interleaved = (0..3 * plane).filter_map(|at| pixels.get(at % 3 * plane + at / 3).copied()).collect();
-            decode::fit_rgb(records::SIDE, records::SIDE, interleaved, &name, self.shape)
+            decode::fit_rgb(records::SIDE, records::SIDE, interleaved, &name, self.framing)
         })
     }
 

@@ -6,7 +6,7 @@ use std::io::Cursor;
 use fast_image_resize as fir;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
-use crate::{DataError, ImageShape, Pixels};
+use crate::{DataError, Framing, Pixels};
 
 /// The most bytes of an encoded image.
 pub(crate) const MAX_FILE_BYTES: u64 = 256 << 20;
@@ -38,7 +38,7 @@ pub(crate) fn check_image_size(size: u32) -> Result<u32, DataError> {
     })
 }
 
-/// Decodes an image and brings it to `shape`: upright, opaque, shorter side scaled, centre cropped.
+/// Decodes an image and brings it to a framing: upright, opaque, centre cropped, scaled.
 ///
 /// One channel takes the luminance, three take red, green and blue; transparent pixels are laid
 /// over white; of an animation the first frame is taken.
@@ -46,14 +46,14 @@ pub(crate) fn check_image_size(size: u32) -> Result<u32, DataError> {
 /// # Errors
 /// `DataError::Image` for anything but a whole JPEG, PNG, WebP, BMP or GIF;
 /// `DataError::ImageTooLarge` before decoding an image over the limits.
-pub(crate) fn decode(bytes: &[u8], name: &str, shape: ImageShape) -> Result<Pixels, DataError> {
-    fit(decode_upright(bytes, name)?, name, shape)
+pub(crate) fn decode(bytes: &[u8], name: &str, framing: impl Into<Framing>) -> Result<Pixels, DataError> {
+    fit(decode_upright(bytes, name)?, name, framing.into())
 }
 
-/// Brings a decoded image to `shape` as [`decode`] does.
-pub(crate) fn fit(upright: DynamicImage, name: &str, shape: ImageShape) -> Result<Pixels, DataError> {
+/// Brings a decoded image to a framing as [`decode`] does.
+pub(crate) fn fit(upright: DynamicImage, name: &str, framing: Framing) -> Result<Pixels, DataError> {
     let (width, height) = (upright.width(), upright.height());
-    let (samples, pixel_type) = match shape.channels {
+    let (samples, pixel_type) = match framing.shape().channels {
         1 => (flatten(upright).into_luma8().into_raw(), fir::PixelType::U8),
         3 => (flatten(upright).into_rgb8().into_raw(), fir::PixelType::U8x3),
         other => {
@@ -64,11 +64,11 @@ pub(crate) fn fit(upright: DynamicImage, name: &str, shape: ImageShape) -> Resul
             });
         }
     };
-    let resized = cover(width, height, samples, pixel_type, name, shape)?;
-    Ok(planar(&resized, shape.channels as usize))
+    let resized = cover(width, height, samples, pixel_type, name, framing)?;
+    Ok(planar(&resized, framing.shape().channels as usize))
 }
 
-/// Brings interleaved bytes `[height, width, 3]` to `shape`: scaled to cover it, centre cropped.
+/// Brings interleaved bytes `[height, width, 3]` to a framing of three channels.
 ///
 /// # Errors
 /// `DataError::Image` when the bytes are not as many as the size says.
@@ -77,9 +77,9 @@ pub(crate) fn fit_rgb(
     height: u32,
     interleaved: Vec<u8>,
     name: &str,
-    shape: ImageShape,
+    framing: Framing,
 ) -> Result<Pixels, DataError> {
-    Ok(planar(&cover(width, height, interleaved, fir::PixelType::U8x3, name, shape)?, 3))
+    Ok(planar(&cover(width, height, interleaved, fir::PixelType::U8x3, name, framing)?, 3))
 }
 
 /// Decodes within the limits and undoes the camera's rotation.
@@ -161,26 +161,31 @@ pub(crate) fn flatten(image: DynamicImage) -> DynamicImage {
     DynamicImage::ImageRgb8(DynamicImage::ImageRgba8(rgba).into_rgb8())
 }
 
-/// Scales the image until it just covers the shape and cuts what stands over, evenly.
+/// Cuts an image to what its framing shows and scales that to the shape.
 fn cover(
     width: u32,
     height: u32,
     samples: Vec<u8>,
     pixel_type: fir::PixelType,
     name: &str,
-    shape: ImageShape,
+    framing: Framing,
 ) -> Result<Vec<u8>, DataError> {
-    if (width, height) == (shape.width, shape.height) {
+    if framing.is_identity(width, height) {
         return Ok(samples);
     }
+    let shape = framing.shape();
     let source = fir::images::Image::from_vec_u8(width, height, samples, pixel_type)
         .map_err(|error| DataError::image(name, error))?;
     let mut target = fir::images::Image::new(shape.width, shape.height, pixel_type);
     // Catmull-Rom is a polynomial, so its weights are the same on every target; for shrinking its
     // support widens with the factor, which keeps fine textures from aliasing.
-    let options = fir::ResizeOptions::new()
-        .resize_alg(fir::ResizeAlg::Convolution(fir::FilterType::CatmullRom))
-        .fit_into_destination(Some((0.5, 0.5)));
+    let [left, top, crop_width, crop_height] = framing.crop(width, height);
+    let options = fir::ResizeOptions::new().resize_alg(fir::ResizeAlg::Convolution(fir::FilterType::CatmullRom)).crop(
+        left,
+        top,
+        crop_width,
+        crop_height,
+    );
     fir::Resizer::new().resize(&source, &mut target, &options).map_err(|error| DataError::image(name, error))?;
     Ok(target.into_vec())
 }
@@ -196,6 +201,7 @@ fn planar(interleaved: &[u8], channels: usize) -> Pixels {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ImageShape;
     use image::{Rgb, RgbImage, Rgba, RgbaImage};
 
     const SHAPE: ImageShape = ImageShape { channels: 3, height: 8, width: 8 };
@@ -262,6 +268,24 @@ mod tests {
         assert!(pixels[..64].iter().all(|&red| red == 200));
         assert!(pixels[64..128].iter().all(|&green| green == 100));
         assert!(pixels[128..].iter().all(|&blue| blue == 50));
+    }
+
+    #[test]
+    fn a_share_below_one_leaves_the_border_out() {
+        // The middle half of a white image is black.
+        let inside = |at| (8..24).contains(&at);
+        let framed = RgbImage::from_fn(32, 32, |x, y| Rgb([if inside(x) && inside(y) { 0 } else { 255 }; 3]));
+        let bytes = encode(framed, ImageFormat::Png);
+        let mean = |share| {
+            let pixels = decode(&bytes, "x", Framing::new(SHAPE, share).unwrap()).unwrap();
+            pixels.iter().map(|&value| f64::from(value)).sum::<f64>() / pixels.len() as f64
+        };
+        // White covers 3/4 of the whole; a resampled edge weighs its two sides alike.
+        assert!((mean(1.0) - 0.75 * 255.0).abs() < 2.0, "{}", mean(1.0));
+        assert!(mean(0.75) < 0.75 * mean(1.0) && mean(0.25) == 0.0, "{} {}", mean(0.75), mean(0.25));
+        // An image of the shape is cropped too.
+        let same = decode(&encode(two_colours(8, 8), ImageFormat::Png), "x", Framing::new(SHAPE, 0.5).unwrap());
+        assert_eq!(same.unwrap()[..64].iter().filter(|&&red| red > 128).count(), 32);
     }
 
     #[test]

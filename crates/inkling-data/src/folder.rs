@@ -10,7 +10,7 @@ use crate::cache::PixelCache;
 use crate::class_index::{self, ClassIndex, FoundClass};
 use crate::class_split::{self, ClassLists};
 use crate::store::{Entry, Listing, Store};
-use crate::{DataError, Dataset, ImageShape, Normalization, OpenOptions, Pixels, Split, decode};
+use crate::{DataError, Dataset, Framing, ImageShape, Normalization, OpenOptions, Pixels, Split, decode};
 
 /// The side to which photographs are scaled unless another is asked for.
 pub const DEFAULT_IMAGE_SIZE: u32 = 84;
@@ -19,7 +19,7 @@ pub const DEFAULT_IMAGE_SIZE: u32 = 84;
 pub struct Folder {
     index: ClassIndex<Entry>,
     store: Store,
-    shape: ImageShape,
+    framing: Framing,
     cache: PixelCache,
 }
 
@@ -91,7 +91,7 @@ impl Folder {
         Ok(Folder {
             index: ClassIndex::new(spec, found),
             store,
-            shape: ImageShape { channels: 3, height: size, width: size },
+            framing: Framing::new(ImageShape { channels: 3, height: size, width: size }, options.center_crop)?,
             cache: PixelCache::new(options.cache_bytes),
         })
     }
@@ -103,7 +103,7 @@ impl Dataset for Folder {
     }
 
     fn image_shape(&self) -> ImageShape {
-        self.shape
+        self.framing.shape()
     }
 
     /// The statistics of ImageNet, usual for photographs, so that opening decodes no image.
@@ -127,7 +127,7 @@ impl Dataset for Folder {
         let (number, entry) = self.index.image(split, class, index)?;
         self.cache.get_or_decode(number, || {
             let bytes = self.store.read(entry, decode::MAX_FILE_BYTES)?;
-            decode::decode(&bytes, &self.store.entry_name(entry), self.shape)
+            decode::decode(&bytes, &self.store.entry_name(entry), self.framing)
         })
     }
 }

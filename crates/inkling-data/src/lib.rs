@@ -15,6 +15,7 @@ mod error;
 pub mod fetch;
 mod fingerprint;
 mod folder;
+mod framing;
 pub mod glyphs;
 mod imagenet;
 #[cfg(not(target_arch = "wasm32"))]
@@ -43,6 +44,7 @@ pub use episode::{Episode, EpisodePlan, EpisodeSpec, ImageId, VariableRules};
 pub use error::DataError;
 pub use fingerprint::fingerprint;
 pub use folder::Folder;
+pub use framing::Framing;
 pub use imagenet::ImagenetSubset;
 #[cfg(not(target_arch = "wasm32"))]
 pub use load::{ClassImages, load_class_folder, load_image, load_images};

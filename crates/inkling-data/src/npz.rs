@@ -9,7 +9,7 @@ use zip::{CompressionMethod, ZipArchive};
 
 use crate::npy::{self, Element, Header};
 use crate::store::ReadSeek;
-use crate::{DataError, ImageShape, Pixels, decode};
+use crate::{DataError, Framing, Pixels, decode};
 
 /// Arrays of one archive: a handful, not one per image.
 const MAX_ARRAYS: usize = 10_000;
@@ -144,12 +144,12 @@ impl ImageArray {
         }
     }
 
-    /// One image brought to a shape.
+    /// One image brought to a framing.
     ///
     /// # Errors
     /// As [`ImageArray::image`].
-    pub(crate) fn pixels(&self, number: u32, shape: ImageShape) -> Result<Pixels, DataError> {
-        decode::fit_rgb(self.width, self.height, self.image(number)?, &self.name, shape)
+    pub(crate) fn pixels(&self, number: u32, framing: Framing) -> Result<Pixels, DataError> {
+        decode::fit_rgb(self.width, self.height, self.image(number)?, &self.name, framing)
     }
 
     /// The bytes of one image, `[height, width, 3]`.

@@ -22,10 +22,14 @@ pub const KNOWN: [(&str, &str); 8] = [
 ];
 
 /// How a data set is opened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct OpenOptions {
     /// The side of the square images in pixels; `None` takes the data set's own.
     pub image_size: Option<u32>,
+    /// The share of a photo's shorter side that is kept, about its centre: above 0 and at most 1.
+    /// Photos are `folder`, the sets of CIFAR-100 and those of ImageNet; the others draw or scale
+    /// their characters and scenes as they define them.
+    pub center_crop: f32,
     /// Draws the class split of `omniglot` and `folder`, and the universe of the built-in sets.
     pub seed: u64,
     /// The most bytes of decoded or resized images that are kept.
@@ -40,7 +44,14 @@ pub struct OpenOptions {
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        OpenOptions { image_size: None, seed: 0, cache_bytes: 256 << 20, split_file: None, rotations: true }
+        OpenOptions {
+            image_size: None,
+            center_crop: 1.0,
+            seed: 0,
+            cache_bytes: 256 << 20,
+            split_file: None,
+            rotations: true,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::Cursor;
 use image::{DynamicImage, ImageDecoder, ImageFormat, RgbaImage};
 
 use crate::decode::{decode_upright, fit, flatten, open};
-use crate::{DataError, ImageShape, Pixels};
+use crate::{DataError, Framing, Pixels};
 
 /// A decoded image, upright.
 #[derive(Clone, Debug)]
@@ -42,13 +42,13 @@ impl Picture {
             .ok_or_else(|| DataError::image("the picture", "its pixels are incomplete"))
     }
 
-    /// The bytes of a data set's shape: over white where transparent, scaled to cover the shape,
-    /// centre cropped; one channel is the luminance.
+    /// The bytes of an image of this framing: over white where transparent, centre cropped and
+    /// scaled; one channel is the luminance.
     ///
     /// # Errors
     /// `DataError::Setting` for other than one or three channels.
-    pub fn fit(&self, shape: ImageShape) -> Result<Pixels, DataError> {
-        fit(self.0.clone(), "the picture", shape)
+    pub fn fit(&self, framing: impl Into<Framing>) -> Result<Pixels, DataError> {
+        fit(self.0.clone(), "the picture", framing.into())
     }
 
     /// At most `most` pixels wide and high, without changing the proportions and never larger than it
@@ -80,6 +80,7 @@ impl Picture {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ImageShape;
 
     fn halves(width: u32, height: u32) -> Picture {
         let pixels: Vec<u8> = (0..width * height)

@@ -214,7 +214,7 @@ fn photographs_on_disk_with_a_split_file() {
 #[test]
 fn support_and_query_for_a_new_task() {
     let folder = tempfile::tempdir().unwrap();
-    let shape = ImageShape { channels: 1, height: 4, width: 4 };
+    let framing = ImageShape { channels: 1, height: 4, width: 4 }.into();
     let (support, query) = (folder.path().join("support"), folder.path().join("query"));
     for (path, grey) in
         [("support/b/1.png", 20u8), ("support/a/2.png", 11), ("support/a/1.png", 10), ("query/q.png", 99)]
@@ -223,18 +223,18 @@ fn support_and_query_for_a_new_task() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, png(GrayImage::from_pixel(9, 9, Luma([grey])))).unwrap();
     }
-    let classes = load_class_folder(&support, shape).unwrap();
+    let classes = load_class_folder(&support, framing).unwrap();
     let greys =
         |images: &[(PathBuf, inkling_data::Pixels)]| images.iter().map(|(_, pixels)| pixels[5]).collect::<Vec<_>>();
     assert_eq!((classes[0].0.as_str(), greys(&classes[0].1)), ("a", vec![10, 11]));
     assert_eq!((classes[1].0.as_str(), greys(&classes[1].1)), ("b", vec![20]));
     assert_eq!(classes[1].1[0].0, support.join("b/1.png"));
-    assert_eq!(greys(&load_images(&query, shape).unwrap()), [99]);
-    assert_eq!(greys(&load_images(&query.join("q.png"), shape).unwrap()), [99]);
-    assert!(load_images(&support, shape).unwrap_err().to_string().contains("holds no JPEG"));
-    assert!(load_image(&query.join("none.png"), shape).unwrap_err().to_string().contains("none.png"));
+    assert_eq!(greys(&load_images(&query, framing).unwrap()), [99]);
+    assert_eq!(greys(&load_images(&query.join("q.png"), framing).unwrap()), [99]);
+    assert!(load_images(&support, framing).unwrap_err().to_string().contains("holds no JPEG"));
+    assert!(load_image(&query.join("none.png"), framing).unwrap_err().to_string().contains("none.png"));
     std::fs::remove_dir_all(support.join("b")).unwrap();
-    assert!(matches!(load_class_folder(&support, shape), Err(DataError::OneClass { .. })));
+    assert!(matches!(load_class_folder(&support, framing), Err(DataError::OneClass { .. })));
 }
 
 proptest! {

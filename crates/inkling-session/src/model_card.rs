@@ -1,6 +1,7 @@
 //! What a file of weights says about itself, so that `inkling adapt --model FILE` needs nothing
 //! else: the network, the head, the shape and the normalisation of its images.
 
+use inkling_data::{DataError, Framing, ImageShape};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{BackboneKind, HeadConfig, LearnerConfig, ModelConfig};
@@ -22,6 +23,9 @@ pub struct ModelCard {
     pub learner: Option<LearnerConfig>,
     /// Channels, height and width of the images it takes.
     pub image_shape: [u32; 3],
+    /// The share of a photo's shorter side that its images show.
+    #[serde(default = "all", skip_serializing_if = "is_all")]
+    pub center_crop: f32,
     /// Mean per channel that pixels, scaled to `0..=1`, are normalised with.
     pub mean: Vec<f32>,
     /// Standard deviation per channel.
@@ -33,6 +37,15 @@ pub struct ModelCard {
     /// How well it does on classes that it was not trained on, where that was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<CardResult>,
+}
+
+/// What learners show of a photo that do not say it.
+fn all() -> f32 {
+    1.0
+}
+
+fn is_all(center_crop: &f32) -> bool {
+    *center_crop == all()
 }
 
 /// An evaluation that a card tells of.
@@ -60,20 +73,33 @@ impl ModelCard {
     pub fn new(
         model: ModelConfig,
         (head, learner): (HeadConfig, Option<LearnerConfig>),
-        image_shape: [u32; 3],
+        (shape, center_crop): (ImageShape, f32),
         mean: Vec<f32>,
         std: Vec<f32>,
         trained_on: String,
         step: u64,
     ) -> Self {
-        Self { format: FORMAT, model, head, learner, image_shape, mean, std, trained_on, step, result: None }
+        let image_shape = [shape.channels, shape.height, shape.width];
+        let format = FORMAT;
+        Self { format, model, head, learner, image_shape, center_crop, mean, std, trained_on, step, result: None }
+    }
+
+    /// How images are brought to the learner.
+    ///
+    /// # Errors
+    /// `DataError::Setting` when it is to show nothing of them, or more than all.
+    pub fn framing(&self) -> Result<Framing, DataError> {
+        let [channels, height, width] = self.image_shape;
+        Framing::new(ImageShape { channels, height, width }, self.center_crop)
     }
 
     /// The card of EfficientNet-Lite0 as it was published: frozen, with prototypes.
     pub(crate) fn efficientnet_lite0() -> Self {
         let model = ModelConfig { backbone: BackboneKind::EfficientnetLite0, ..ModelConfig::default() };
         let [mean, std] = model.backbone.statistics().unwrap_or_default();
-        Self::new(model, (HeadConfig::default(), None), [3, 224, 224], mean, std, "ImageNet".to_owned(), 0)
+        let shape = ImageShape { channels: 3, height: 224, width: 224 };
+        let framing = (shape, model.backbone.center_crop());
+        Self::new(model, (HeadConfig::default(), None), framing, mean, std, "ImageNet".to_owned(), 0)
     }
 
     /// The card as JSON.
@@ -105,6 +131,7 @@ impl ModelCard {
         let card: Self = serde_json::from_str(text).map_err(wrong)?;
         let channels = card.image_shape.first().copied().unwrap_or_default() as usize;
         let usable = card.image_shape.iter().all(|size| (1..=65_536).contains(size))
+            && card.framing().is_ok()
             && card.mean.len() == channels
             && card.std.len() == channels
             && card.mean.iter().all(|mean| mean.is_finite())
@@ -121,7 +148,7 @@ impl ModelCard {
         Self::new(
             ModelConfig::default(),
             (HeadConfig::default(), None),
-            [1, 28, 28],
+            (ImageShape { channels: 1, height: 28, width: 28 }, 1.0),
             vec![0.1],
             vec![0.3],
             "glyphs".to_owned(),
@@ -138,12 +165,16 @@ mod tests {
     fn cards_read_back_and_refuse_nonsense() {
         let json = ModelCard::example().to_json().unwrap();
         assert_eq!(ModelCard::of_json(&json).unwrap(), ModelCard::example());
+        assert!(!json.contains("center_crop"), "as in files from before there was one");
+        let cropped = ModelCard { center_crop: 0.875, ..ModelCard::example() };
+        assert_eq!(ModelCard::of_json(&cropped.to_json().unwrap()).unwrap(), cropped);
         for (from, to) in [
             ("\"format\":1", "\"format\":2"),
             ("[0.3]", "[0.0]"),
             ("[0.1]", "[0.1,0.1]"),
             ("[1,28,28]", "[1,0,28]"),
             ("\"step\"", "\"stop\""),
+            ("[1,28,28]", "[1,28,28],\"center_crop\":0.0"),
         ] {
             let changed = json.replace(from, to);
             assert_ne!(changed, json);

@@ -274,7 +274,7 @@ fn what_cannot_run_fails_with_a_reason() {
 
 #[test]
 fn a_plan_made_without_opening_anything_is_the_plan_of_the_run() {
-    let dataset = open("glyphs", &config().data.open_options()).unwrap();
+    let dataset = open("glyphs", &config().open_options()).unwrap();
     let tier = pollster::block_on(adapters()).first().unwrap().tier;
     let plans = plans(&config(), dataset.image_shape(), tier).unwrap();
     assert_eq!(plans.iter().map(|plan| plan.estimator).collect::<Vec<_>>(), ["full", "chunked", "lite", "subsampled"]);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use inkling_data::{ClassImages, ImageShape, Pixels, load_class_folder, load_images};
+use inkling_data::{ClassImages, Pixels, load_class_folder, load_images};
 use inkling_session::model_card::ModelCard;
 use inkling_session::run::{AdaptTask, SessionError, adapt};
 use inkling_session::table::Table;
@@ -26,10 +26,9 @@ struct Task {
 pub fn run(args: &AdaptArgs, adapter: Option<String>, output: Output) -> Result<(), Failure> {
     let weights = TensorFile::read(&args.model)?;
     let card = card_of(&args.model, &weights)?;
-    let [channels, height, width] = card.image_shape;
-    let shape = ImageShape { channels, height, width };
-    let support = load_class_folder(&args.support, shape).map_err(Failure::failed)?;
-    let queries = load_images(&args.query, shape).map_err(Failure::failed)?;
+    let framing = card.framing().map_err(Failure::failed)?;
+    let support = load_class_folder(&args.support, framing).map_err(Failure::failed)?;
+    let queries = load_images(&args.query, framing).map_err(Failure::failed)?;
     let task = Task { weights, support, queries, budget: args.memory_budget };
     let probabilities = classify(&task, &card, adapter).map_err(Failure::with_weights(&args.model))?;
     print(&task, &probabilities, output);

@@ -61,6 +61,7 @@ fn list(output: Output) {
 fn open(args: &DataOpenArgs) -> Result<Arc<dyn Dataset>, Failure> {
     let options = OpenOptions {
         image_size: args.image_size,
+        center_crop: args.center_crop,
         seed: args.data_seed,
         split_file: args.split_file.clone(),
         ..OpenOptions::default()

@@ -1,6 +1,6 @@
 //! `inkling embed`.
 
-use inkling_data::{ImageShape, Pixels, load_images};
+use inkling_data::{Pixels, load_images};
 use inkling_session::run::{EmbedImages, embed};
 use inkling_session::tensor_file::{Tensor, TensorFile};
 use serde_json::json;
@@ -13,14 +13,15 @@ use crate::output::Output;
 pub fn run(args: &EmbedArgs, adapter: Option<String>, output: Output) -> Result<(), Failure> {
     let weights = TensorFile::read(&args.model)?;
     let mut card = card_of(&args.model, &weights)?;
-    let [channels, height, width] = &mut card.image_shape;
     if let Some(size) = args.image_size {
+        let [_, height, width] = &mut card.image_shape;
         (*height, *width) = (size, size);
     }
-    let shape = ImageShape { channels: *channels, height: *height, width: *width };
+    card.center_crop = args.center_crop.unwrap_or(card.center_crop);
+    let framing = card.framing().map_err(|error| Failure::Usage(error.to_string()))?;
     let (mut names, mut pixels) = (Vec::new(), Vec::<Pixels>::new());
     for path in &args.images {
-        for (path, image) in load_images(path, shape).map_err(Failure::failed)? {
+        for (path, image) in load_images(path, framing).map_err(Failure::failed)? {
             names.push(path.display().to_string());
             pixels.push(image);
         }

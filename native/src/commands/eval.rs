@@ -100,6 +100,7 @@ fn of_model(path: &Path) -> Result<Learned, Failure> {
     layers.set("the model card", "data.spec", toml::Value::String(card.trained_on.clone()));
     let [_, height, _] = card.image_shape;
     layers.set("the model card", "data.image_size", toml::Value::Integer(height.into()));
+    layers.set("the model card", "data.center_crop", toml::Value::Float(card.center_crop.into()));
     Ok(Learned { layers, name: path.display().to_string(), path: path.to_owned(), weights })
 }
 

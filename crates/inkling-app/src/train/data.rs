@@ -17,11 +17,10 @@ const IMAGES: FileFilter = FileFilter { name: "Images", extensions: &["png", "jp
 const ARCHIVES: FileFilter = FileFilter { name: "Archives of images", extensions: &["zip", "gz", "tgz"] };
 
 /// What is asked to be open: the options matter where they change the images.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 struct Asked {
     revision: u64,
-    image_size: Option<u32>,
-    seed: u64,
+    options: OpenOptions,
 }
 
 struct Opened {
@@ -99,8 +98,8 @@ impl DataChoice {
         self.picking = Some(Pending::start(move || read_files(files)));
     }
 
-    /// Opens what was chosen, with this image size and seed, unless it is open already.
-    pub(crate) fn poll(&mut self, image_size: Option<u32>, seed: u64) {
+    /// Opens what was chosen in this way, unless it is open already.
+    pub(crate) fn poll(&mut self, options: OpenOptions) {
         if let Some(picked) = self.picking.as_mut().and_then(Pending::take) {
             self.picking = None;
             match picked {
@@ -109,11 +108,10 @@ impl DataChoice {
                 Err(notice) => self.notice = Some(notice),
             }
         }
-        let asked = Asked { revision: self.revision, image_size, seed };
-        if self.asked != Some(asked) {
+        let asked = Asked { revision: self.revision, options };
+        if self.asked.as_ref() != Some(&asked) {
+            let (source, options) = (self.source.clone(), asked.options.clone());
             self.asked = Some(asked);
-            let source = self.source.clone();
-            let options = OpenOptions { image_size, seed, ..OpenOptions::default() };
             self.opening = Some(Pending::start(async move || open(&source, &options)));
         }
         if let Some(opened) = self.opening.as_mut().and_then(Pending::take) {
@@ -241,7 +239,7 @@ mod tests {
 
     fn settle(choice: &mut DataChoice) {
         for _ in 0..2_000 {
-            choice.poll(None, 0);
+            choice.poll(OpenOptions::default());
             if !choice.is_busy() {
                 return;
             }

@@ -141,9 +141,9 @@ impl TrainPanel {
     /// again: it must be open here.
     fn resume(&mut self, picked: Picked) {
         let mut request = picked.request;
-        if request.config.data.spec == self.setup.data.spec()
-            && request.config.data.image_size == self.setup.image_size()
-        {
+        let (asked, open) = (request.config.open_options(), self.setup.open_options());
+        let is_open = (asked.image_size, asked.center_crop) == (open.image_size, open.center_crop);
+        if request.config.data.spec == self.setup.data.spec() && is_open {
             request.dataset = self.setup.data.dataset();
         }
         self.begin(request, picked.history, picked.name);

@@ -3,7 +3,7 @@
 use egui::{ComboBox, DragValue, Ui};
 use inkling_session::config::{EstimatorKind, HeadKind, Layers, LearnerConfig, LearnerKind, NormKind, RunConfig};
 use inkling_session::presets::PRESETS;
-use inkling_session::session::Tier;
+use inkling_session::session::{OpenOptions, Tier};
 use inkling_session::units::ByteSize;
 
 use super::data::DataChoice;
@@ -143,9 +143,9 @@ impl Setup {
         config
     }
 
-    /// The configured size of the images; none for the data set's own.
-    pub(crate) fn image_size(&self) -> Option<u32> {
-        self.config.data.image_size
+    /// How the data set is opened.
+    pub(crate) fn open_options(&self) -> OpenOptions {
+        self.config.open_options()
     }
 
     /// A name for the run's folder or archive.
@@ -180,7 +180,7 @@ impl Setup {
 
     /// Opens data and computes plans where the form has changed.
     pub(crate) fn poll(&mut self, budget_bytes: Option<u64>, tier: Tier) {
-        self.data.poll(self.config.data.image_size, self.config.data.seed);
+        self.data.poll(self.open_options());
         if let Some(card) = self.data.card() {
             self.plans.update(&self.config(budget_bytes), card.shape(), tier);
         }

@@ -11,7 +11,7 @@ use crate::cache::PixelCache;
 use crate::class_index::{ClassIndex, FoundClass};
 use crate::folder::{DEFAULT_IMAGE_SIZE, imagenet_statistics};
 use crate::npz::{ImageArray, Npz};
-use crate::{DataError, Dataset, ImageShape, Normalization, OpenOptions, Pixels, Split, decode};
+use crate::{DataError, Dataset, Framing, ImageShape, Normalization, OpenOptions, Pixels, Split, decode};
 
 /// What packed arrays may take in memory: all of mini-ImageNet at 84×84 needs 1.27 GB.
 const MAX_UNPACKED_BYTES: u64 = 2 << 30;
@@ -149,7 +149,7 @@ fn by_label(
 pub(super) struct ArraySet {
     index: ClassIndex<Row>,
     arrays: Vec<ImageArray>,
-    shape: ImageShape,
+    framing: Framing,
     cache: PixelCache,
 }
 
@@ -164,7 +164,7 @@ impl ArraySet {
         Ok(ArraySet {
             index: ClassIndex::new(spec, found),
             arrays,
-            shape: ImageShape { channels: 3, height: size, width: size },
+            framing: Framing::new(ImageShape { channels: 3, height: size, width: size }, options.center_crop)?,
             cache: PixelCache::new(options.cache_bytes),
         })
     }
@@ -176,7 +176,7 @@ impl Dataset for ArraySet {
     }
 
     fn image_shape(&self) -> ImageShape {
-        self.shape
+        self.framing.shape()
     }
 
     fn normalization(&self) -> Normalization {
@@ -203,6 +203,6 @@ impl Dataset for ArraySet {
             class,
             index,
         })?;
-        self.cache.get_or_decode(number, || images.pixels(row, self.shape))
+        self.cache.get_or_decode(number, || images.pixels(row, self.framing))
     }
 }

@@ -63,6 +63,10 @@ pub struct DataConfig {
     /// Height and width of the square images in pixels; the data set's own size when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_size: Option<u32>,
+    /// The share of a photo's shorter side that is kept, about its centre; see
+    /// [`RunConfig::center_crop`] when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub center_crop: Option<f32>,
     /// A file that assigns classes to splits, in place of the published or drawn split.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split_file: Option<PathBuf>,
@@ -85,6 +89,7 @@ impl Default for DataConfig {
         Self {
             spec: "glyphs".to_owned(),
             image_size: None,
+            center_crop: None,
             split_file: None,
             cache: ByteSize::mebibytes(256),
             seed: 0,
@@ -95,14 +100,21 @@ impl Default for DataConfig {
     }
 }
 
-impl DataConfig {
-    /// How the data set that `spec` names is opened.
+impl RunConfig {
+    /// The share of a photo's shorter side that is kept: the configured one, or that which the
+    /// backbone's published weights are evaluated with.
+    pub fn center_crop(&self) -> f32 {
+        self.data.center_crop.unwrap_or_else(|| self.model.backbone.center_crop())
+    }
+
+    /// How the data set that `data.spec` names is opened.
     pub fn open_options(&self) -> OpenOptions {
         OpenOptions {
-            image_size: self.image_size,
-            seed: self.seed,
-            cache_bytes: self.cache.0,
-            split_file: self.split_file.clone(),
+            image_size: self.data.image_size,
+            center_crop: self.center_crop(),
+            seed: self.data.seed,
+            cache_bytes: self.data.cache.0,
+            split_file: self.data.split_file.clone(),
             ..OpenOptions::default()
         }
     }
@@ -184,6 +196,12 @@ impl BackboneKind {
             // (x − 127) / 128 for bytes x.
             Self::EfficientnetLite0 => Some([vec![127.0 / 255.0; 3], vec![128.0 / 255.0; 3]]),
         }
+    }
+
+    /// The share of a photo's shorter side that published weights are evaluated with: the middle
+    /// 224 of 256 pixels; all of it where there are none.
+    pub fn center_crop(self) -> f32 {
+        if self.statistics().is_some() { 0.875 } else { 1.0 }
     }
 
     /// The architecture, in words.

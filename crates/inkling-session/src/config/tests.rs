@@ -51,6 +51,15 @@ fn every_preset_is_valid_without_warnings() {
 }
 
 #[test]
+fn published_weights_bring_their_crop() {
+    let crop = |assignments: &[&str]| with(assignments).unwrap().open_options().center_crop;
+    assert_eq!(crop(&[]), 1.0);
+    assert_eq!(crop(&["model.backbone=efficientnet-lite0"]), 0.875);
+    assert_eq!(crop(&["model.backbone=efficientnet-lite0", "data.center_crop=1.0"]), 1.0);
+    assert_eq!(crop(&["data.center_crop=0.5"]), 0.5);
+}
+
+#[test]
 fn a_wrong_preset_names_the_nearest() {
     let error = Layers::new().preset("glyph-protonet").unwrap_err().to_string();
     assert!(error.contains("did you mean \"glyphs-protonet-lite\""), "{error}");
@@ -124,6 +133,8 @@ fn values_that_cannot_be_are_refused_with_their_key() {
         (&["model.groups=7"], "model.groups"),
         (&["model.groups=0"], "model.groups"),
         (&["data.image_size=15"], "data.image_size"),
+        (&["data.center_crop=0"], "data.center_crop"),
+        (&["data.center_crop=1.5"], "data.center_crop"),
         (&["data.mean=[0.5]"], "data.mean"),
         (&["data.mean=[0.5]", "data.std=[0.0]"], "data.std"),
         (&["data.mean=[0.5, 0.5]", "data.std=[1.0]"], "data.mean"),

@@ -204,6 +204,7 @@ impl RunConfig {
     pub(super) fn complete() -> Self {
         let mut config = Self::default();
         config.data.image_size = Some(28);
+        config.data.center_crop = Some(1.0);
         config.data.split_file = Some("splits.toml".into());
         config.data.mean = Some(vec![0.0]);
         config.data.std = Some(vec![1.0]);
@@ -276,6 +277,9 @@ impl Checks {
         }
         if let Some(size) = data.image_size {
             self.image_size("data.image_size", size);
+        }
+        if let Some(share) = data.center_crop {
+            self.number("data.center_crop", share.into(), "above 0 and at most 1", |v| v > 0.0 && v <= 1.0);
         }
         self.count("data.seed", data.seed, 0, LARGEST_INTEGER);
         if data.cache.0 > LARGEST_INTEGER {

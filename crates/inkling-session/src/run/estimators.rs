@@ -37,7 +37,7 @@ pub async fn estimators(
                 .to_owned(),
         ));
     }
-    let dataset = site.data(&config.data)?;
+    let dataset = site.data(config)?;
     let normalization = normalization(config, dataset.as_ref())?.into();
     let source = TaskSource {
         dataset,

@@ -30,7 +30,7 @@ pub async fn evaluate(
     site: &Site,
     emit: &mut dyn FnMut(Event),
 ) -> Result<Scores, SessionError> {
-    let dataset = site.data(&config.data)?;
+    let dataset = site.data(config)?;
     let normalization = normalization(config, dataset.as_ref())?.into();
     let source = TaskSource {
         dataset,
@@ -178,7 +178,7 @@ impl Tally {
 /// # Errors
 /// When the data set cannot be opened or the network cannot be built.
 pub fn initial_weights(config: &RunConfig) -> Result<TensorFile, SessionError> {
-    let dataset = open_data(&config.data)?;
+    let dataset = open_data(config)?;
     let learner = learner_config(config, dataset.image_shape())?;
     // The tier chooses kernels, not weights.
     let model = Model::new(learner, inkling_gpu::Tier::Cpu)?;

@@ -48,7 +48,7 @@ pub fn memory_plans(
     image_sizes: &[u32],
     tier: Tier,
 ) -> Result<Vec<MemoryPlan>, SessionError> {
-    plans_for((config, open_data(&config.data)?.image_shape()), supports, image_sizes, tier)
+    plans_for((config, open_data(config)?.image_shape()), supports, image_sizes, tier)
 }
 
 /// The plans of every estimator for the task of a configuration and images of `shape`: nothing is

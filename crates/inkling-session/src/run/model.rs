@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use inkling_data::{Dataset, ImageShape, Normalization, Numbers, OpenOptions};
+use inkling_data::{Dataset, ImageShape, Normalization, Numbers};
 use inkling_gpu::{Gpu, GpuOptions};
 use inkling_meta::{
     Estimator, FullNetworkKind, FullNetworkSettings, GradientSettings, HeadSettings, Implicit, ImplicitSettings,
@@ -13,7 +13,7 @@ use inkling_nn::{Backbone, NetworkConfig, Norm, Trained, Weights};
 
 use super::SessionError;
 use crate::config::{
-    BackboneKind, DataConfig, EstimatorKind, EvaluationConfig, GradientConfig, HeadConfig, HeadKind,
+    BackboneKind, EstimatorKind, EvaluationConfig, GradientConfig, HeadConfig, HeadKind,
     LearnerConfig as LearnerSection, LearnerKind as LearnerName, Metric as MetricName, ModelConfig, NormKind,
     Optimizer as OptimizerName, RatesKind, RunConfig, SolveStart, StartKind, SubsetKind, TaskConfig, TrainedKind,
     TrainingConfig,
@@ -33,15 +33,8 @@ pub(super) async fn open_gpu(adapter: Option<String>, profile: bool) -> Result<G
 }
 
 /// Opens the configured data set.
-pub(super) fn open_data(config: &DataConfig) -> Result<std::sync::Arc<dyn Dataset>, SessionError> {
-    let options = OpenOptions {
-        image_size: config.image_size,
-        seed: config.seed,
-        cache_bytes: config.cache.0,
-        split_file: config.split_file.clone(),
-        ..OpenOptions::default()
-    };
-    Ok(inkling_data::open(&config.spec, &options)?)
+pub(super) fn open_data(config: &RunConfig) -> Result<std::sync::Arc<dyn Dataset>, SessionError> {
+    Ok(inkling_data::open(&config.data.spec, &config.open_options())?)
 }
 
 /// The configured statistics, those that a backbone's weights were trained with, or the data set's

@@ -102,7 +102,7 @@ impl Setup {
         let config = changes.config_after(&first, step).map_err(RunError::from)?;
         let dataset = match dataset {
             Some(dataset) => dataset,
-            None => open_data(&first.data)?,
+            None => open_data(&first)?,
         };
         let statistics = normalization(&first, dataset.as_ref())?;
         let sources = Sources::new(&first, dataset, statistics)?;
@@ -187,12 +187,11 @@ impl Setup {
     }
 
     fn card(&self) -> ModelCard {
-        let shape = self.sources.shape();
         let normalization = &self.sources.training.normalization;
         ModelCard::new(
             ModelConfig { weights: None, ..self.config.model.clone() },
             (self.config.head.clone(), self.config.learner.clone()),
-            [shape.channels, shape.height, shape.width],
+            (self.sources.shape(), self.config.center_crop()),
             normalization.mean.clone(),
             normalization.std.clone(),
             self.config.data.spec.clone(),

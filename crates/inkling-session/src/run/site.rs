@@ -7,7 +7,7 @@ use inkling_gpu::Gpu;
 
 use super::SessionError;
 use super::model::{open_data, open_gpu};
-use crate::config::DataConfig;
+use crate::config::RunConfig;
 
 /// Where work runs, and on which images.
 #[derive(Clone, Default)]
@@ -30,7 +30,7 @@ impl Site {
     }
 
     /// The data set.
-    pub(super) fn data(&self, config: &DataConfig) -> Result<Arc<dyn Dataset>, SessionError> {
+    pub(super) fn data(&self, config: &RunConfig) -> Result<Arc<dyn Dataset>, SessionError> {
         match &self.dataset {
             Some(dataset) => Ok(Arc::clone(dataset)),
             None => open_data(config),

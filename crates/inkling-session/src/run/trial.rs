@@ -29,7 +29,7 @@ impl Trial {
         let mut config = config.clone();
         config.training.tasks_per_step = tasks;
         config.training.tasks_per_pass = if config.task.variable { 1 } else { 0 };
-        let dataset = site.data(&config.data)?;
+        let dataset = site.data(&config)?;
         let normalization = normalization(&config, dataset.as_ref())?.into();
         let shape = dataset.image_shape();
         let source = TaskSource {

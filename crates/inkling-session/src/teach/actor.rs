@@ -141,12 +141,15 @@ impl Actor {
     /// Takes a learner into use, or refuses it and keeps the one before.
     async fn use_learner(&mut self, learner: LearnerFile) {
         let card = learner.model_card();
-        if let Err(error) = Embedder::check(learner.weights(), card) {
-            let (learner, reason) = (learner.name().to_owned(), error.to_string());
-            self.outbox.send(TeachEvent::Refused { learner, reason });
-            return;
-        }
-        let input = Input::of(card);
+        let checked = Embedder::check(learner.weights(), card).and_then(|()| Ok(Input::of(card)?));
+        let input = match checked {
+            Ok(input) => input,
+            Err(error) => {
+                let (learner, reason) = (learner.name().to_owned(), error.to_string());
+                self.outbox.send(TeachEvent::Refused { learner, reason });
+                return;
+            }
+        };
         let solver = Solver::of(card.head.kind, card.head.metric, learner.weights());
         // The old one goes first: the device need not hold both.
         self.teacher = None;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use inkling_data::{DataError, ImageShape, Picture, Pixels};
+use inkling_data::{DataError, Framing, Picture, Pixels};
 use inkling_platform::decode_image;
 
 use super::image::{ImageData, RgbaImage};
@@ -21,16 +21,20 @@ const PHOTO_COLUMNS: u32 = 1024;
 /// What a learner takes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Input {
-    shape: ImageShape,
+    framing: Framing,
     /// Whether it was trained on light strokes on a dark ground, as characters are stored.
     light_on_dark: bool,
 }
 
 impl Input {
-    pub(super) fn of(card: &ModelCard) -> Self {
-        let [channels, height, width] = card.image_shape;
+    /// What the learner of a card takes.
+    ///
+    /// # Errors
+    /// As [`ModelCard::framing`].
+    pub(super) fn of(card: &ModelCard) -> Result<Self, DataError> {
+        let framing = card.framing()?;
         let dark = card.mean.first().is_some_and(|mean| *mean < DARK_MEAN);
-        Self { shape: ImageShape { channels, height, width }, light_on_dark: channels == 1 && dark }
+        Ok(Self { framing, light_on_dark: framing.shape().channels == 1 && dark })
     }
 
     /// The learner's bytes of a picture. A learner of light strokes on a dark ground gets a picture that
@@ -39,7 +43,7 @@ impl Input {
     /// # Errors
     /// As [`Picture::fit`].
     pub(super) fn pixels(&self, picture: &Picture) -> Result<Pixels, DataError> {
-        let pixels = picture.fit(self.shape)?;
+        let pixels = picture.fit(self.framing)?;
         let sum: u64 = pixels.iter().map(|value| u64::from(*value)).sum();
         if self.light_on_dark && 2 * sum > 255 * pixels.len() as u64 {
             return Ok(pixels.iter().map(|value| 255 - value).collect());
@@ -76,6 +80,8 @@ pub(super) fn thumbnail(picture: &Picture) -> Option<RgbaImage> {
 
 #[cfg(test)]
 mod tests {
+    use inkling_data::ImageShape;
+
     use super::*;
 
     /// A vertical stroke of one shade on a ground of another.
@@ -87,10 +93,10 @@ mod tests {
 
     #[test]
     fn ink_on_paper_looks_like_the_characters_of_the_training() {
-        let shape = ImageShape { channels: 1, height: 28, width: 28 };
-        let characters = Input { shape, light_on_dark: true };
+        let framing = ImageShape { channels: 1, height: 28, width: 28 }.into();
+        let characters = Input { framing, light_on_dark: true };
         assert_eq!(characters.pixels(&stroke(0, 255)).unwrap(), characters.pixels(&stroke(255, 0)).unwrap());
-        let photos = Input { shape, light_on_dark: false };
+        let photos = Input { framing, light_on_dark: false };
         assert_ne!(photos.pixels(&stroke(0, 255)).unwrap(), photos.pixels(&stroke(255, 0)).unwrap());
     }
 }
