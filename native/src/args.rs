@@ -595,6 +595,8 @@ impl Backbone {
 pub enum Trained {
     /// Nothing
     Nothing,
+    /// Those scales and shifts of norms that FiLM adapts to a task
+    Film,
     /// Scales and shifts of the norms
     Norms,
     /// Everything but the norms' statistics
@@ -606,6 +608,7 @@ impl Trained {
     pub fn kind(self) -> TrainedKind {
         match self {
             Self::Nothing => TrainedKind::Nothing,
+            Self::Film => TrainedKind::Film,
             Self::Norms => TrainedKind::Norms,
             Self::All => TrainedKind::All,
         }

@@ -85,6 +85,16 @@ class Learner:
 
 
 @dataclasses.dataclass(frozen=True)
+class Film:
+    """Norms that adapt to a task, by a set encoder of `blocks` blocks."""
+
+    channels: int
+    blocks: int
+    groups: int
+    regulariser: float
+
+
+@dataclasses.dataclass(frozen=True)
 class Case:
     """A validated `case.toml`: a head with an estimator, or a learner of the whole network."""
 
@@ -98,6 +108,8 @@ class Case:
     estimator: str
     h: int | None
     support_subset: tuple[int, ...] | None
+    film: Film | None
+    encoder_subset: tuple[int, ...] | None
 
 
 def require(condition, message):
@@ -191,9 +203,27 @@ def parse_estimator(section, norm):
         coupled = estimator in ("chunked", "lite")
         require(not coupled, f'model.norm = "batch" does not go with the estimator {estimator}')
     h, subset = section.left.pop("h", None), section.left.pop("support_subset", None)
+    encoder = section.left.pop("encoder_subset", None)
     for key in ("chunk", "subset", "seed"):
         section.left.pop(key, None)
-    return estimator, h, None if subset is None else tuple(subset)
+    subset, encoder = (None if rows is None else tuple(rows) for rows in (subset, encoder))
+    return estimator, h, subset, encoder
+
+
+def parse_film(model):
+    """None where the network is the same for all tasks."""
+    if model.left.pop("trained", "all") != "film":
+        return None
+    section = Section("model.film", model.take("film"))
+    film = Film(
+        section.count("channels"),
+        section.count("blocks"),
+        section.count("groups"),
+        section.number("regulariser", zero=True),
+    )
+    require(film.channels % film.groups == 0, "model.film.groups must divide its channels")
+    section.done()
+    return film
 
 
 def parse_case(text):
@@ -212,7 +242,8 @@ def parse_case(text):
     require(image_size >= MIN_IMAGE_SIZE, f"model.image_size must be at least {MIN_IMAGE_SIZE}")
 
     head, learner = None, None
-    estimator, h, subset = "full", None, None
+    estimator, h, subset, encoder = "full", None, None, None
+    film = parse_film(model)
     if "learner" in sections:
         both = sorted({"head", "gradient"} & set(sections))
         require(not both, f"[learner] takes the whole network and support, without {both}")
@@ -220,7 +251,7 @@ def parse_case(text):
     else:
         head = parse_head(sections.setdefault("head", Section("head", {})))
         gradient = sections.setdefault("gradient", Section("gradient", {}))
-        estimator, h, subset = parse_estimator(gradient, norm)
+        estimator, h, subset, encoder = parse_estimator(gradient, norm)
     in_channels = model.count("in_channels")
     for section in sections.values():
         section.done()
@@ -235,4 +266,6 @@ def parse_case(text):
         estimator=estimator,
         h=h,
         support_subset=subset,
+        film=film,
+        encoder_subset=encoder,
     )

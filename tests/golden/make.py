@@ -1,9 +1,9 @@
 """Random cases with the oracle's answers: the committed golden ones, or a folder of fresh ones.
 
-    python3 make.py golden                       # rewrites cases/ and cases_bilevel/ beside it
+    python3 make.py golden                       # rewrites the folders cases*/ beside it
     python3 make.py random --seed 7 --out DIR    # every head, learner, norm and estimator
 
-With --only prototypes or --only bilevel (linear heads and learners): that part alone.
+With --only prototypes, bilevel (linear heads and learners) or film: that part alone.
 
 A case is a folder with case.toml, weights.safetensors, episode.safetensors (float32 images,
 int32 labels) and expected.safetensors.
@@ -20,6 +20,7 @@ import jax
 import numpy as np
 from safetensors.numpy import save_file
 
+import film
 import learners
 import network
 import oracle
@@ -63,6 +64,7 @@ class Recipe:
     style: str = "texture"
     kind: str = "prototypes"
     settings: tuple[tuple[str, float], ...] = ()
+    film: str = ""
 
     @property
     def is_learner(self):
@@ -71,14 +73,15 @@ class Recipe:
     @property
     def name(self):
         metric = "" if self.metric == "euclidean" else f"-{self.metric}"
-        parts = [] if self.kind == "prototypes" else [self.kind]
+        parts = ["film"] if self.film else []
+        parts += [] if self.kind == "prototypes" else [self.kind]
         parts += [self.norm] if self.is_learner else [self.norm, self.estimator + metric]
         size = f"c{self.channels}-{self.in_channels}x{self.image_size}-{self.ways}way"
         return "-".join([*parts, size])
 
 
 LEARNERS = ("maml", "fomaml", "reptile", "imaml")
-PARTS = ("prototypes", "bilevel")
+PARTS = ("prototypes", "bilevel", "film")
 
 
 def bilevel(kind, norm, estimator="full", settings=(), **fixed):
@@ -173,6 +176,18 @@ GOLDEN_BILEVEL = (
     bilevel("mahalanobis", "batch", ways=2, image_size=32),
     bilevel("mahalanobis", "group", "lite", channels=8, image_size=19),
     bilevel("mahalanobis", "group", "chunked", ways=4, image_size=32, chunk=2),
+)
+
+
+SMALL_FILM = "{ channels = 4, blocks = 2, groups = 2, regulariser = 0.05 }"
+WIDE_FILM = "{ channels = 6, blocks = 3, groups = 3, regulariser = 0.0 }"
+
+# Networks whose norms adapt to the task.
+GOLDEN_FILM = (
+    Recipe("group", "full", film=SMALL_FILM),
+    Recipe("frozen", "lite", film=SMALL_FILM, metric="cosine", max_shots=4),
+    bilevel("mahalanobis", "frozen", "lite", film=WIDE_FILM, in_channels=3, max_shots=4),
+    bilevel("mahalanobis", "group", "chunked", film=SMALL_FILM, ways=2, chunk=2, image_size=21),
 )
 
 
@@ -275,11 +290,14 @@ def draw_weights(rng, recipe):
     """
     case = parse_case(case_toml(recipe, None))
     weights = {}
-    for name, shape in oracle.parameter_shapes(case, recipe.ways).items():
+    shapes = oracle.parameter_shapes(case, recipe.ways)
+    if recipe.film:
+        shapes = network.parameter_shapes(case) | shapes
+    for name, shape in shapes.items():
         noise = rng.standard_normal(shape)
         if name.endswith("conv.weight"):
             weights[name] = noise * np.sqrt(2.0 / np.prod(shape[1:]))
-        elif name == "classifier.weight":
+        elif name == "classifier.weight" or (name.startswith("film.") and len(shape) == 2):
             weights[name] = noise / np.sqrt(shape[1])
         elif name.endswith("norm.weight"):
             weights[name] = 1.0 + 0.2 * noise
@@ -356,7 +374,7 @@ def draw_subset(rng, recipe, labels):
     return None
 
 
-def case_toml(recipe, subset):
+def case_toml(recipe, subset, encoder_subset=None):
     lines = [
         "[model]",
         'backbone = "conv4"',
@@ -367,6 +385,8 @@ def case_toml(recipe, subset):
     ]
     if recipe.norm == "group":
         lines.append(f"groups = {recipe.groups}")
+    if recipe.film:
+        lines += ['trained = "film"', f"film = {recipe.film}"]
     lines += ["", "[learner]" if recipe.is_learner else "[head]", f'kind = "{recipe.kind}"']
     if recipe.metric == "cosine":
         lines += ['metric = "cosine"', "scale = 8.0"]
@@ -378,6 +398,8 @@ def case_toml(recipe, subset):
         lines.append(f"chunk = {recipe.chunk}")
     if subset is not None:
         lines.append(f"support_subset = {subset}")
+    if encoder_subset is not None:
+        lines.append(f"encoder_subset = {encoder_subset}")
     return "\n".join(lines) + "\n"
 
 
@@ -396,6 +418,9 @@ def tracer(case):
 def passes(case, parameters, statistics, task):
     """Every (parameters, images) at which the answer evaluates or differentiates the network."""
     support, query = task.support_images, task.query_images
+    if case.film is not None:
+        adapted = oracle.adapt(case, parameters, statistics, support)
+        return [(adapted, support), (adapted, query)]
     if case.learner is None:
         return [(parameters, support), (parameters, query)]
     path_of = jax.jit(
@@ -418,17 +443,22 @@ def kink_margin(case, weights, episode):
     patches, for which either choice gives the same gradient.
     """
     parameters, statistics, task, _ = oracle.prepare(case, weights, episode, np.float64)
-    margin = np.inf
+    margin, traces = np.inf, []
+    if case.film is not None:
+        codes = film.codes(case, parameters, task.support_images, traces)
+        hidden = np.asarray(film.hidden(parameters, np.mean(codes, axis=0)))
+        margin = np.abs(hidden).min() / np.sqrt(np.mean(hidden**2))
     for at, images in passes(case, parameters, statistics, task):
-        for z in map(np.asarray, tracer(case)(at, statistics, images)):
-            count, channels, size, _ = z.shape
-            half = size // 2
-            cropped = z[:, :, : 2 * half, : 2 * half].reshape(count, channels, half, 2, half, 2)
-            windows = np.sort(cropped.transpose(0, 1, 2, 4, 3, 5).reshape(-1, 4), axis=1)
-            scale = np.sqrt(np.mean(z**2))
-            largest, gap = windows[:, 3], windows[:, 3] - windows[:, 2]
-            gap = gap[(largest > 0) & (gap > 1e-12 * scale)]
-            margin = min(margin, np.abs(largest).min() / scale, gap.min(initial=np.inf) / scale)
+        traces += tracer(case)(at, statistics, images)
+    for z in map(np.asarray, traces):
+        count, channels, size, _ = z.shape
+        half = size // 2
+        cropped = z[:, :, : 2 * half, : 2 * half].reshape(count, channels, half, 2, half, 2)
+        windows = np.sort(cropped.transpose(0, 1, 2, 4, 3, 5).reshape(-1, 4), axis=1)
+        scale = np.sqrt(np.mean(z**2))
+        largest, gap = windows[:, 3], windows[:, 3] - windows[:, 2]
+        gap = gap[(largest > 0) & (gap > 1e-12 * scale)]
+        margin = min(margin, np.abs(largest).min() / scale, gap.min(initial=np.inf) / scale)
     return margin
 
 
@@ -458,7 +488,8 @@ def reason_to_redraw(case, expected, history):
     whole = np.sqrt(sum(np.sum(value**2) for value in gradients.values()))
     if not np.isfinite(whole):
         return "a gradient that is not finite"
-    for name, value in gradients.items():
+    # Those of FiLM are as small as the changes that they stand for.
+    for name, value in gradients.items() if case.film is None else ():
         small = np.linalg.norm(value) < MIN_PARAMETER_SHARE * whole
         if small and not vanishes_by_construction(case, name):
             return f"a vanishing gradient of {name}"
@@ -473,7 +504,10 @@ def draw_case(rng, recipe):
     least = MIN_ADAPTED_KINK_MARGIN if recipe.is_learner else MIN_KINK_MARGIN
     for _ in range(MAX_DRAWS):
         weights, episode = draw_weights(rng, recipe), draw_episode(rng, recipe)
-        toml = case_toml(recipe, draw_subset(rng, recipe, episode.support_labels))
+        subset, encoder = draw_subset(rng, recipe, episode.support_labels), None
+        if recipe.film and subset is not None:
+            encoder = [int(row) for row in rng.permutation(len(episode.support_labels))[: len(subset)]]
+        toml = case_toml(recipe, subset, encoder)
         case = parse_case(toml)
         margin = kink_margin(case, weights, episode)
         if margin < least:
@@ -500,6 +534,7 @@ def write_golden(folder, only=None):
     parts = (
         ("prototypes", "cases", GOLDEN, [GOLDEN_SEED]),
         ("bilevel", "cases_bilevel", GOLDEN_BILEVEL, [GOLDEN_SEED, 1]),
+        ("film", "cases_film", GOLDEN_FILM, [GOLDEN_SEED, 2]),
     )
     for part, cases, recipes, seed in parts:
         for index, recipe in enumerate(recipes if only in (None, part) else ()):
@@ -520,11 +555,11 @@ def write_random(folder, seed, only=None):
         write_case(case_folder, *draw_case(rng, recipe), np.float64)
         folders.append(case_folder)
 
-    if only != "bilevel":
+    if only in (None, "prototypes"):
         rng = np.random.default_rng(seed)
         for index, recipe in enumerate(random_recipes(rng)):
             write(index, rng, recipe)
-    if only != "prototypes":
+    if only in (None, "bilevel"):
         recipes = random_bilevel_recipes(np.random.default_rng([seed, 1]))
         for index, recipe in enumerate(recipes):
             write(30 + index, np.random.default_rng([seed, 1, index]), recipe)

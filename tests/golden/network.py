@@ -60,6 +60,19 @@ def max_pool(x):
     return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, window, "VALID")
 
 
+def convolve(x, weight, bias):
+    """A 3 by 3 convolution that keeps the size."""
+    x = jax.lax.conv_general_dilated(
+        x,
+        weight,
+        window_strides=(1, 1),
+        padding=((1, 1), (1, 1)),
+        dimension_numbers=("NCHW", "OIHW", "NCHW"),
+        precision=jax.lax.Precision.HIGHEST,
+    )
+    return x + bias.reshape(1, -1, 1, 1)
+
+
 def embed(case, parameters, statistics, images, trace=None):
     """Conv-4: images [N, C, H, W] to embeddings [N, d].
 
@@ -68,15 +81,7 @@ def embed(case, parameters, statistics, images, trace=None):
     x = images
     for block in range(BLOCKS):
         conv, norm = f"blocks.{block}.conv", f"blocks.{block}.norm"
-        x = jax.lax.conv_general_dilated(
-            x,
-            parameters[f"{conv}.weight"],
-            window_strides=(1, 1),
-            padding=((1, 1), (1, 1)),
-            dimension_numbers=("NCHW", "OIHW", "NCHW"),
-            precision=jax.lax.Precision.HIGHEST,
-        )
-        x = x + parameters[f"{conv}.bias"].reshape(1, -1, 1, 1)
+        x = convolve(x, parameters[f"{conv}.weight"], parameters[f"{conv}.bias"])
         weight, bias = parameters[f"{norm}.weight"], parameters[f"{norm}.bias"]
         x = normalise(case, x, weight, bias, statistics, norm)
         if trace is not None:

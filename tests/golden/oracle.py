@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+import film
 import heads
 import learners
 import network
@@ -86,6 +87,17 @@ def support_rows(case, episode):
     return rows
 
 
+def encoder_rows(case, support):
+    """The set encoder's rows, or None where it is differentiated through all of them."""
+    if case.film is None or case.estimator != "lite" or case.support_subset is None:
+        return None
+    require(case.encoder_subset is not None, "FiLM draws twice: give gradient.encoder_subset")
+    rows = np.array(case.encoder_subset, dtype=np.int64)
+    require(len(set(case.encoder_subset)) == len(rows), "encoder_subset repeats an index")
+    require(np.all((rows >= 0) & (rows < support)), "encoder_subset has an index out of range")
+    return rows
+
+
 def attach(embeddings, constant, rows):
     """The support embeddings as `lite` differentiates them; their values do not change.
 
@@ -107,6 +119,8 @@ def task_loss(case, parameters, own, statistics, episode, rows):
     support_images, labels = episode.support_images, episode.support_labels
     if case.estimator == "subsampled" and rows is not None:
         support_images, labels = support_images[rows], labels[rows]
+    if case.film is not None:
+        parameters = adapt(case, parameters, statistics, support_images)
     support = network.embed(case, parameters, statistics, support_images)
     if case.estimator == "lite" and rows is not None:
         support = attach(support, jax.lax.stop_gradient(support), rows)
@@ -115,8 +129,19 @@ def task_loss(case, parameters, own, statistics, episode, rows):
     return heads.query_loss(case.head, own, support, labels, ways, query, query_labels)
 
 
+def adapt(case, parameters, base, support_images):
+    """The network's parameters for the task, from those of the set encoder and the rest of FiLM."""
+    codes = film.codes(case, parameters, support_images)
+    rows = encoder_rows(case, len(support_images))
+    if rows is not None:
+        codes = attach(codes, jax.lax.stop_gradient(codes), rows)
+    return film.modulate(parameters, base, jnp.mean(codes, axis=0))
+
+
 def parameter_shapes(case, ways):
     """Name to shape of every parameter that an answer holds a gradient of, without the head's."""
+    if case.film is not None:
+        return film.parameter_shapes(case)
     if case.learner is None:
         return network.parameter_shapes(case)
     return learners.parameter_shapes(case, ways)
@@ -129,6 +154,10 @@ def prepare(case, weights, episode, dtype):
     parameters = select(weights, shapes)
     statistic_shapes = network.statistic_shapes(case)
     statistics = select(weights, statistic_shapes) if case.norm == "frozen" else {}
+    # What FiLM starts from is not trained.
+    base = {} if case.film is None else network.parameter_shapes(case)
+    statistics |= select(weights, base)
+    shapes = shapes | base
     extra = sorted(set(weights) - set(shapes | statistic_shapes))
     require(not extra, f"the weights hold tensors that the network does not: {extra}")
 
@@ -160,10 +189,12 @@ def solve_with_history(case, weights, episode, dtype=np.float64):
             return learners.meta_gradient(case, parameters, statistics, episode)
 
         def loss_of(parameters, own):
-            return task_loss(case, parameters, own, statistics, episode, rows)
+            loss, history = task_loss(case, parameters, own, statistics, episode, rows)
+            whole = loss if case.film is None else loss + film.penalty(case, parameters)
+            return whole, (loss, history)
 
         derivative = jax.value_and_grad(loss_of, argnums=(0, 1), has_aux=True)
-        (loss, history), (gradient, own_gradient) = derivative(parameters, own)
+        (_, (loss, history)), (gradient, own_gradient) = derivative(parameters, own)
         return loss, gradient | own_gradient, history
 
     compiled = jax.jit(answer_of, compiler_options=QUICK_COMPILE)

@@ -62,7 +62,8 @@ fn every_shader_has_a_typed_launch() {
 
 #[test]
 fn every_golden_folder_has_a_case() {
-    let folders = ["cases", "cases_bilevel"].map(|part| fs::read_dir(root().join("tests/golden").join(part)).unwrap());
+    let folders = ["cases", "cases_bilevel", "cases_film"]
+        .map(|part| fs::read_dir(root().join("tests/golden").join(part)).unwrap());
     let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().to_str().unwrap().to_owned();
     let folders: BTreeSet<String> =
         folders.into_iter().flatten().map(|entry| format!("learner/golden/{}", name(entry))).collect();

@@ -72,6 +72,14 @@ impl crate::Model {
         if matches!(self.config().kind, LearnerKind::FullNetwork(_)) {
             return Err(no_embeddings());
         }
+        if self.config().film.is_some() {
+            return Err(MetaError::config(
+                "model.trained",
+                "film",
+                "the network adapts its norms to each task, so that the embedding of an image depends on the support \
+                 beside it; train \"norms\" or a head alone to embed images once",
+            ));
+        }
         if self.config().network.norm.couples_images() {
             return Err(MetaError::config(
                 "model.norm",

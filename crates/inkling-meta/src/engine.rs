@@ -33,6 +33,14 @@ impl Engine {
         }
     }
 
+    /// The scales and shifts that FiLM starts from.
+    pub(crate) fn base(&self) -> Option<&Buffer> {
+        match self {
+            Self::Head(engine) => engine.workspace.film.as_ref().map(|film| &film.base),
+            Self::FullNetwork(_) => None,
+        }
+    }
+
     /// What has become of each task of a step, where tasks can fail.
     pub(crate) fn status(&self) -> Option<&Buffer> {
         match self {

@@ -22,8 +22,18 @@ pub(crate) struct HeadEngine {
     packed: bool,
 }
 
-/// The members of each task's support; subsets of all members with the factors of their rows.
-type Draw = (Vec<Vec<u32>>, Vec<(Vec<u32>, f32)>);
+/// Rows to back-propagate, as positions among the members of all tasks, and their factor.
+type Subset = (Vec<u32>, f32);
+
+/// What the estimator has drawn for the tasks of a pass.
+struct Draw {
+    /// The members of each task's support.
+    members: Vec<Vec<u32>>,
+    /// Rows of the network: once, or for every query batch.
+    rows: Vec<Subset>,
+    /// Rows of FiLM's set encoder.
+    encoder: Subset,
+}
 
 impl HeadEngine {
     pub(crate) fn new(
@@ -44,6 +54,9 @@ impl HeadEngine {
     fn prepare(&mut self, recorder: &mut Recorder, model: &Model) -> Result<(), MetaError> {
         if !self.packed {
             model.network.prepare(recorder, self.workspace.pass(TaskAxis::shared(1, 1)))?;
+            if let (Some(film), Some(workspace)) = (&model.film, &self.workspace.film) {
+                film.encoder.prepare(recorder, workspace.pass(&self.workspace.common, 1))?;
+            }
             self.packed = true;
         }
         Ok(())
@@ -58,13 +71,13 @@ impl HeadEngine {
         numbers: &mut [Numbers],
     ) -> Result<(), MetaError> {
         self.prepare(recorder, model)?;
-        let (members, subsets) = self.draw(model, tasks, numbers)?;
+        let Draw { members, rows, encoder } = self.draw(model, tasks, numbers)?;
         let support = members.first().map_or(0, Vec::len) as u32;
         let fresh = draws_for_each_batch(model);
         let place = (support, first_outcome, Some(first_task));
         let mut step = Step::new(model, &self.sizes, (recorder, &self.workspace), tasks, place);
         step.embed(&members).await?;
-        let mut subsets = subsets.into_iter();
+        let mut subsets = rows.into_iter();
         for batch in step.batches() {
             step.score(batch).await?;
             step.back_propagate_queries(batch).await?;
@@ -75,31 +88,37 @@ impl HeadEngine {
         if let Some((subset, factor)) = subsets.next() {
             step.back_propagate_support(&members, &subset, factor).await?;
         }
-        Ok(())
+        step.back_propagate_condition(&members, (&encoder.0, encoder.1)).await
     }
 
-    /// The members of each task, and the rows to back-propagate, as positions among the members of
-    /// all tasks, with their factor: once, or for every query batch.
     fn draw(&self, model: &Model, tasks: &[Task<'_>], numbers: &mut [Numbers]) -> Result<Draw, MetaError> {
         let gradient = &model.config.gradient;
         let queries = tasks.first().map_or(0, |task| task.query_labels.len());
         let batches = queries.div_ceil(self.sizes.query_batch.max(1) as usize) as u32;
         let fresh = draws_for_each_batch(model);
         let mut all_members = Vec::with_capacity(tasks.len());
-        let mut subsets = vec![(Vec::new(), 1.0); if fresh { batches as usize } else { 1 }];
+        let mut rows = vec![(Vec::new(), 1.0); if fresh { batches as usize } else { 1 }];
+        let mut encoder = (Vec::new(), 1.0);
         let mut first = 0;
         for (task, numbers) in tasks.iter().zip(numbers) {
             let members = gradient.members(task.support_labels, task.ways, numbers)?;
             let count = members.len() as u32;
-            for (subset, factor) in &mut subsets {
-                let (positions, of_task) = gradient.back_propagated(count, if fresh { 1 } else { batches }, numbers)?;
-                subset.extend(positions.iter().map(|position| first + position));
-                *factor = of_task;
+            let mut beside = (Vec::new(), 1.0);
+            for (subset, factor) in &mut rows {
+                beside = gradient.back_propagated(count, if fresh { 1 } else { batches }, numbers)?;
+                subset.extend(beside.0.iter().map(|position| first + position));
+                *factor = beside.1;
+            }
+            if let Some(film) = &model.film {
+                let draws = (count, if fresh { 1 } else { batches });
+                let (positions, factor) = film.subset.draw(gradient, draws, (&beside.0, beside.1), numbers)?;
+                encoder.0.extend(positions.iter().map(|position| first + position));
+                encoder.1 = factor;
             }
             first += count;
             all_members.push(members);
         }
-        Ok((all_members, subsets))
+        Ok(Draw { members: all_members, rows, encoder })
     }
 
     /// Learns from the supports and scores the queries; `seen` gets what is to be seen of one task.

@@ -3,14 +3,14 @@
 
 use inkling_data::Numbers;
 use inkling_gpu::{Gpu, Recorder, RecorderStats};
-use inkling_nn::Weights;
+use inkling_nn::{Layout, Weights};
 
 use crate::engine::Engine;
 use crate::model::{LearnerKind, Model};
 use crate::solve::SolveReport;
 use crate::task::check_pass;
 use crate::workspace::Purpose;
-use crate::{Estimator, HeadReport, MetaError, Task, TaskLimits, TaskStatus, Update};
+use crate::{EncoderSubset, Estimator, HeadReport, MetaError, Task, TaskLimits, TaskStatus, Update};
 
 /// Mean loss and accuracy of a task's queries, and what has become of the task.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -88,8 +88,13 @@ impl Learner {
     /// [`inkling_nn::NnError::Weights`] lists every misfit; device errors.
     pub async fn set_weights(&mut self, weights: &Weights) -> Result<(), MetaError> {
         let network = &self.model.network;
-        let layouts = [&self.model.layout, network.running(), network.frozen()];
-        let [parameters, running, frozen] = weights.to_flat(layouts, &[])?;
+        let unused = Layout::default();
+        let base = self.model.base().unwrap_or(&unused);
+        let layouts = [&self.model.layout, network.running(), network.frozen(), base];
+        let [parameters, running, frozen, base] = weights.to_flat(layouts, &[])?;
+        if let Some(to) = self.engine.base() {
+            self.recorder.upload_values(to.all(), &base).await?;
+        }
         if let Some(to) = &self.engine.common().frozen {
             self.recorder.upload_values(to.all(), &frozen).await?;
         }
@@ -109,6 +114,10 @@ impl Learner {
         weights.insert_flat(&self.model.layout, &parameters)?;
         let running = self.recorder.read(self.engine.common().running.all()).await?;
         weights.insert_flat(self.model.network.running(), &running)?;
+        if let (Some(base), Some(layout)) = (self.engine.base(), self.model.base()) {
+            let base = self.recorder.read(base.all()).await?;
+            weights.insert_flat(layout, &base)?;
+        }
         if let Some(frozen) = &self.engine.common().frozen {
             let frozen = self.recorder.read(frozen.all()).await?;
             weights.insert_flat(self.model.network.frozen(), &frozen)?;
@@ -198,6 +207,13 @@ impl Learner {
         self.model.config.gradient.estimator = estimator;
         self.model.config.gradient.h = h;
         Ok(())
+    }
+
+    /// Changes the draw for the set encoder of FiLM; of no meaning to learners without.
+    pub fn set_encoder_subset(&mut self, subset: EncoderSubset) {
+        if let Some(film) = &mut self.model.film {
+            film.subset = subset;
+        }
     }
 
     /// Whether MAML leaves its Hessians out from now on, as in the first steps of MAML++ (Antoniou et

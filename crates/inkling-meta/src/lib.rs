@@ -4,10 +4,12 @@
 //! gradient with bounded memory; neither knows the other. A [`Learner`] runs both on a device.
 
 mod common;
+mod conditioning;
 mod embed;
 mod engine;
 mod error;
 mod estimator;
+mod film;
 mod full_network;
 mod head;
 mod head_engine;
@@ -25,6 +27,7 @@ mod workspace;
 
 pub use error::MetaError;
 pub use estimator::{Estimator, GradientSettings, SubsetTime};
+pub use film::{EncoderSubset, FilmSettings};
 pub use full_network::{FullNetworkKind, FullNetworkSettings, Implicit, InnerRates, TaskStatus};
 pub use head::{Head, HeadTask, HeadTensors, QueryBatch};
 pub use heads::{

@@ -2,10 +2,12 @@
 
 use inkling_data::ImageShape;
 use inkling_gpu::{Bytes, Plan, Recorder, Tier};
-use inkling_nn::{Layout, Network, NetworkConfig, Weights};
+use inkling_nn::{Layout, Network, NetworkConfig, Trained, Weights};
 
+use crate::film::{FilmModel, FilmSettings};
 use crate::full_network::{FullNetworkModel, FullNetworkWorkspace, unrolled_graph};
 use crate::heads::HeadModel;
+use crate::rooms::Coupling;
 use crate::workspace::{Purpose, Workspace, query_batch};
 use crate::{Estimator, FullNetworkSettings, GradientSettings, HeadSettings, MetaError, SubsetTime, TaskLimits};
 
@@ -37,6 +39,9 @@ pub struct LearnerConfig {
     pub network: NetworkConfig,
     /// What adapts to a task.
     pub kind: LearnerKind,
+    /// What adapts the network's norms to a task, which are those that the network trains; none
+    /// where all tasks share the network.
+    pub film: Option<FilmSettings>,
     /// The estimator.
     pub gradient: GradientSettings,
     /// The shape of image bytes, where tasks come as bytes.
@@ -70,6 +75,7 @@ pub struct Model {
     pub(crate) config: LearnerConfig,
     pub(crate) network: Network,
     pub(crate) kind: KindModel,
+    pub(crate) film: Option<FilmModel>,
     pub(crate) layout: Layout,
 }
 
@@ -92,7 +98,28 @@ impl Model {
         if config.gradient.chunk == 0 {
             return Err(MetaError::config("gradient.chunk", 0, "a pass needs at least one image"));
         }
-        let mut layout = network.layout().clone();
+        if config.film.is_some() && !embeds {
+            return Err(MetaError::config(
+                "model.trained",
+                "film",
+                "a learner of the whole network adapts its norms by itself; leave [learner] out, or train \"norms\"",
+            ));
+        }
+        let modulated = [Trained::Modulated, Trained::Norms].contains(&config.network.trained);
+        if config.film.is_some() && !modulated {
+            return Err(MetaError::config(
+                "model.trained",
+                "film",
+                "FiLM takes the place of trained norms, beside which nothing of the network is trained",
+            ));
+        }
+        let (film, mut layout) = match &config.film {
+            Some(settings) => {
+                let (film, layout) = FilmModel::new((&config, settings), &network, tier)?;
+                (Some(film), layout)
+            }
+            None => (None, network.layout().clone()),
+        };
         let kind = match config.kind {
             LearnerKind::Head(head) => {
                 let head = HeadModel::new(head, &mut layout, network.dimension())?;
@@ -103,7 +130,7 @@ impl Model {
                 KindModel::FullNetwork(FullNetworkModel::new(settings, &config.gradient, &network, &mut layout)?)
             }
         };
-        Ok(Self { config, network, kind, layout })
+        Ok(Self { config, network, kind, film, layout })
     }
 
     /// # Errors
@@ -113,6 +140,20 @@ impl Model {
             KindModel::Head(head) => head.check(limits, query_batch(self, limits)),
             KindModel::FullNetwork(_) => Ok(()),
         }
+    }
+
+    /// What the images of a task have in common in the network.
+    pub(crate) fn coupling(&self) -> Coupling {
+        match &self.film {
+            _ if self.network.config().norm.couples_images() => Coupling::Statistics,
+            Some(_) => Coupling::Parameters,
+            None => Coupling::Free,
+        }
+    }
+
+    /// The scales and shifts that FiLM starts from, which are not trained themselves.
+    pub(crate) fn base(&self) -> Option<&Layout> {
+        self.film.as_ref().map(|_| self.network.layout())
     }
 
     /// The trainable parameters, those of the head last.
@@ -178,7 +219,14 @@ impl Model {
     /// None in practice: the vectors are of these layouts.
     pub fn initial_weights(&self, mut normal: impl FnMut() -> f32) -> Result<Weights, MetaError> {
         let [mut parameters, frozen, running] = self.network.initialize(&mut normal);
+        let mut weights = Weights::default();
+        if let Some(base) = self.base() {
+            weights.insert_flat(base, &std::mem::take(&mut parameters))?;
+        }
         parameters.resize(self.layout.elements() as usize, 0.0);
+        if let Some(film) = &self.film {
+            film.initialize(&mut parameters, &mut normal);
+        }
         match &self.kind {
             KindModel::Head(head) => {
                 for (offset, value) in head.initial() {
@@ -189,7 +237,6 @@ impl Model {
             }
             KindModel::FullNetwork(full) => full.initialize(&self.layout, &mut parameters, normal),
         }
-        let mut weights = Weights::default();
         weights.insert_flat(&self.layout, &parameters)?;
         weights.insert_flat(self.network.frozen(), &frozen)?;
         weights.insert_flat(self.network.running(), &running)?;
@@ -207,12 +254,14 @@ impl Model {
         }
         let batches = task.queries.div_ceil(gradient.query_batch_of(task.queries));
         let drawn = f64::from(gradient.h.saturating_mul(batches).min(task.support));
+        let drawn_for_film = if gradient.estimator == Estimator::Lite { drawn } else { support };
+        let film = self.film.as_ref().map_or(0.0, |film| film.flops(support, Some(drawn_for_film)));
         let support_flops = match gradient.estimator {
             Estimator::Full => support * (forward + backward),
             Estimator::Chunked => support * (2.0 * forward + backward),
             Estimator::Lite => support * forward + drawn * (forward + backward),
             Estimator::Subsampled => f64::from(gradient.h.min(task.support)) * (2.0 * forward + backward),
         };
-        support_flops + queries * (forward + backward)
+        film + support_flops + queries * (forward + backward)
     }
 }

@@ -9,7 +9,7 @@ use inkling_nn::{Activations, Chunk, Pass, TaskAxis};
 use crate::head::{Head, HeadTask, HeadTensors, QueryBatch};
 use crate::images::{Half, Loader, Place};
 use crate::model::Model;
-use crate::rooms::{Batch, Span};
+use crate::rooms::{Batch, Coupling, Span};
 use crate::workspace::{Room, Sizes, Workspace};
 use crate::{MetaError, Task};
 
@@ -50,21 +50,25 @@ impl<'l> Step<'l> {
         }
     }
 
-    /// A pass of these chunks, which hold `each` images of every task where the norm couples them.
-    fn pass(&self, chunks: &[Chunk<'l>], each: u32) -> Pass<'l> {
+    /// A pass of these chunks, which hold `each` images of every task, or some of them, from task
+    /// `first_task` on, where it matters which image is whose.
+    fn pass(&self, chunks: &[Chunk<'l>], (first_task, each): (u32, u32)) -> Pass<'l> {
         let images = chunks.iter().map(|chunk| chunk.images).sum();
-        let axis =
-            if self.coupled() { TaskAxis::shared(images / each.max(1), each) } else { TaskAxis::shared(1, images) };
+        let axis = match &self.model.film {
+            Some(film) => TaskAxis { first_task, ..TaskAxis::own(self.head_task.tasks, each, film.film.stride()) },
+            None if self.coupled() => TaskAxis::shared(images / each.max(1), each),
+            None => TaskAxis::shared(1, images),
+        };
         self.workspace.pass(axis)
     }
 
     fn coupled(&self) -> bool {
-        self.model.network.config().norm.couples_images()
+        self.model.coupling() == Coupling::Statistics
     }
 
     /// `each` images of every task.
     fn batch(&self, each: u32) -> Batch {
-        Batch { tasks: self.head_task.tasks, each, coupled: self.coupled() }
+        Batch { tasks: self.head_task.tasks, each, coupling: self.model.coupling() }
     }
 
     /// C, within the room that the query batches may have made larger.
@@ -105,6 +109,7 @@ impl<'l> Step<'l> {
         let common = &self.workspace.common;
         self.recorder.upload_values(common.support_labels.all(), &support_labels).await?;
         self.recorder.upload_values(common.query_labels.all(), &query_labels).await?;
+        self.condition(&places).await?;
         self.embed_places(&places).await?;
         self.workspace.head.fit(self.recorder, self.head_task, self.tensors()).await?;
         Ok(())
@@ -116,12 +121,12 @@ impl<'l> Step<'l> {
         if workspace.kept.is_empty() {
             for spans in batch.pieces(&self.sizes.work, self.chunk_images()) {
                 let chunks = self.chunks(&workspace.work, &spans);
-                self.forward(&chunks, (Half::Support, places), batch.each, &workspace.embeddings).await?;
+                self.forward(&chunks, (Half::Support, places), (0, batch.each), &workspace.embeddings).await?;
             }
         } else {
             for spans in batch.passes(&self.sizes.kept) {
                 let chunks = self.chunks(&workspace.kept, &spans);
-                self.forward(&chunks, (Half::Support, places), batch.each, &workspace.embeddings).await?;
+                self.forward(&chunks, (Half::Support, places), (0, batch.each), &workspace.embeddings).await?;
             }
         }
         Ok(())
@@ -146,20 +151,24 @@ impl<'l> Step<'l> {
         Ok(())
     }
 
+    pub(crate) fn loader(&self) -> Loader<'l> {
+        Loader {
+            tasks: self.tasks,
+            upload: self.workspace.common.upload.as_ref(),
+            elements: self.model.network.image_elements() as usize,
+            size: self.model.network.config().image_size,
+        }
+    }
+
     /// Loads the images of one pass, of which `places` lists those of all passes, and embeds them.
     async fn forward(
         &mut self,
         chunks: &[Chunk<'l>],
         (half, places): (Half, &[Place]),
-        each: u32,
+        each: (u32, u32),
         embeddings: &Buffer,
     ) -> Result<(), MetaError> {
-        let loader = Loader {
-            tasks: self.tasks,
-            upload: self.workspace.common.upload.as_ref(),
-            elements: self.model.network.image_elements() as usize,
-            size: self.model.network.config().image_size,
-        };
+        let loader = self.loader();
         for chunk in chunks {
             let first = chunk.first_row as usize;
             let part = places.get(first..first + chunk.images as usize).unwrap_or_default();
@@ -176,7 +185,7 @@ impl<'l> Step<'l> {
         let workspace = self.workspace;
         for spans in self.query_passes(batch) {
             let chunks = self.chunks(&workspace.work, &spans);
-            self.forward(&chunks, (Half::Query, &places), batch.queries, workspace.head.queries()).await?;
+            self.forward(&chunks, (Half::Query, &places), (0, batch.queries), workspace.head.queries()).await?;
         }
         workspace.head.score(self.recorder, self.head_task, batch, self.tensors()).await?;
         Ok(())
@@ -197,18 +206,13 @@ impl<'l> Step<'l> {
         head.backward(self.recorder, self.head_task, batch, self.tensors(), gradient).await?;
         for spans in self.query_passes(batch) {
             let chunks = self.chunks(&workspace.work, &spans);
-            self.backward(&chunks, batch.queries, head.d_queries(), gradient).await?;
+            self.backward(&chunks, (0, batch.queries), head.d_queries()).await?;
         }
         Ok(())
     }
 
-    async fn backward(
-        &mut self,
-        chunks: &[Chunk<'l>],
-        each: u32,
-        rows: &Buffer,
-        gradient: &Buffer,
-    ) -> Result<(), GpuError> {
+    async fn backward(&mut self, chunks: &[Chunk<'l>], each: (u32, u32), rows: &Buffer) -> Result<(), GpuError> {
+        let Some(gradient) = self.workspace.network_gradient() else { return Ok(()) };
         self.model.network.backward(self.recorder, self.pass(chunks, each), chunks, rows, gradient).await
     }
 
@@ -226,32 +230,47 @@ impl<'l> Step<'l> {
         if !workspace.kept.is_empty() {
             for spans in self.batch(self.head_task.support).passes(&self.sizes.kept) {
                 let chunks = self.chunks(&workspace.kept, &spans);
-                self.backward(&chunks, self.head_task.support, rows, gradient).await?;
+                self.backward(&chunks, (0, self.head_task.support), rows).await?;
             }
         }
         let (Some(chunk_rows), Some(indices)) = (&workspace.chunk_rows, &workspace.chunk_indices) else {
             return Ok(());
         };
-        let support = self.head_task.support.max(1);
-        for positions in subset.chunks(self.chunk_images() as usize) {
-            let place = |&position: &u32| {
-                let (task, member) = (position / support, position % support);
-                let image = members.get(task as usize).and_then(|members| members.get(member as usize));
-                Place { task, image: image.copied().unwrap_or(u32::MAX) }
-            };
-            let places: Vec<Place> = positions.iter().map(place).collect();
+        for positions in self.pieces(subset) {
+            let places = self.places(members, positions);
             let images = positions.len() as u32;
             let chunks = self.chunks(&workspace.work, &[Span { room: 0, first: 0, images }]);
+            let of_task = (places.first().map_or(0, |place| place.task), images);
             // The embeddings come out again; the gathered rows then take their place.
-            self.forward(&chunks, (Half::Support, &places), images, chunk_rows).await?;
+            self.forward(&chunks, (Half::Support, &places), of_task, chunk_rows).await?;
             self.recorder.upload_values(indices.all(), positions).await?;
             let dimension = self.model.network.dimension();
             let params = gather_rows::Params { rows: images, dimension, scale: factor };
             let buffers =
                 gather_rows::Buffers { source: rows.all(), indices: indices.all(), destination: chunk_rows.all() };
             self.recorder.dispatch(params, buffers, u64::from(images) * u64::from(dimension))?;
-            self.backward(&chunks, images, chunk_rows, gradient).await?;
+            self.backward(&chunks, of_task, chunk_rows).await?;
         }
         Ok(())
+    }
+
+    /// Rising positions in pieces that go through the network together: where tasks have scales and
+    /// shifts of their own, a piece is of one task.
+    fn pieces<'s>(&self, subset: &'s [u32]) -> Vec<&'s [u32]> {
+        let (chunk, support) = (self.chunk_images() as usize, self.head_task.support.max(1));
+        let free = self.model.coupling() != Coupling::Parameters;
+        let runs = subset.chunk_by(|first, second| free || first / support == second / support);
+        runs.flat_map(|run| run.chunks(chunk)).collect()
+    }
+
+    /// The images at positions among the members of all tasks.
+    pub(crate) fn places(&self, members: &[Vec<u32>], positions: &[u32]) -> Vec<Place> {
+        let support = self.head_task.support.max(1);
+        let place = |&position: &u32| {
+            let (task, member) = (position / support, position % support);
+            let image = members.get(task as usize).and_then(|members| members.get(member as usize));
+            Place { task, image: image.copied().unwrap_or(u32::MAX) }
+        };
+        positions.iter().map(place).collect()
     }
 }

@@ -4,9 +4,10 @@ use inkling_gpu::{Allocate, Buffer, Category, GpuError};
 use inkling_nn::{Activations, Gradients, Keep, Network, Pass, Scratch, TaskAxis};
 
 use crate::common::Common;
+use crate::film::FilmWorkspace;
 use crate::heads::{AnyHead, HeadModel};
 use crate::model::Model;
-use crate::rooms::Batch;
+use crate::rooms::{Batch, Coupling};
 use crate::{Estimator, Optimizer, TaskLimits};
 
 /// No activation of one chunk exceeds this, so that each fits one binding.
@@ -81,6 +82,7 @@ pub(crate) struct Workspace<B> {
     pub(crate) chunk_rows: Option<B>,
     pub(crate) chunk_indices: Option<B>,
     pub(crate) head: AnyHead<B>,
+    pub(crate) film: Option<FilmWorkspace<B>>,
 }
 
 /// The sizes that everything else follows from.
@@ -99,13 +101,14 @@ pub(crate) struct Sizes {
 impl Sizes {
     pub(crate) fn new(model: &Model, limits: TaskLimits, purpose: Purpose) -> Self {
         let (network, gradient) = (&model.network, &model.config.gradient);
-        let coupled = network.config().norm.couples_images();
+        let coupling = model.coupling();
+        let coupled = coupling == Coupling::Statistics;
         let trains = purpose != Purpose::Evaluate;
         let keeps = trains && gradient.estimator == Estimator::Full;
         let most = most_images(network);
         let tasks = limits.tasks.max(1);
         let query_batch = query_batch(model, limits);
-        let batch = |tasks, each| Batch { tasks, each, coupled };
+        let batch = |tasks, each| Batch { tasks, each, coupling };
         let support = batch(tasks, limits.support);
         let kept = if keeps { support.rooms(most) } else { Vec::new() };
         // What is back-propagated stays until then; what is not goes piece by piece.
@@ -182,8 +185,11 @@ impl<B> Workspace<B> {
             // A forward pass names a place for gradients and never writes there.
             gradients.push(network.gradients(allocate, &format!("gradients.{index}"), images)?);
         }
-        let scratch = network.scratch(allocate, largest, pass, 1)?;
+        let own = if model.film.is_some() { limits.tasks } else { 1 };
+        let scratch = network.scratch(allocate, largest, pass, own)?;
         let head = head.allocate(allocate, limits, sizes.query_batch, purpose.kept_tasks(limits))?;
+        let chunk = (purpose, model.config.gradient.chunk);
+        let film = model.film.as_ref().map(|film| FilmWorkspace::new(allocate, film, limits, chunk)).transpose()?;
         Ok(Self {
             common,
             kept,
@@ -195,14 +201,24 @@ impl<B> Workspace<B> {
             chunk_rows: chunk_rows_buffer,
             chunk_indices,
             head,
+            film,
         })
     }
 }
 
 impl Workspace<Buffer> {
+    /// Where the gradient of the network goes.
+    pub(crate) fn network_gradient(&self) -> Option<&Buffer> {
+        match &self.film {
+            Some(film) => film.back.as_ref().map(|back| &back.d_vectors),
+            None => self.common.gradient.as_ref(),
+        }
+    }
+
     /// A pass of these tasks.
     pub(crate) fn pass(&self, axis: TaskAxis) -> Pass<'_> {
         let Common { parameters, frozen, running, .. } = &self.common;
+        let parameters = self.film.as_ref().map_or(parameters, |film| &film.vectors);
         Pass { parameters, frozen: frozen.as_ref(), running, scratch: &self.scratch, axis }
     }
 }

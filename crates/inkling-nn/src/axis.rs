@@ -16,6 +16,8 @@ pub struct TaskAxis {
     pub tasks: u32,
     /// Images of each task in this pass.
     pub images: u32,
+    /// Where tasks have parameters of their own: the first task's number among those in the vectors.
+    pub first_task: u32,
     /// Elements from the parameters of one task to those of the next; 0: all share one vector.
     pub parameter_stride: u32,
     /// Elements from the gradient of one task to that of the next; 0: all add to one vector.
@@ -25,12 +27,12 @@ pub struct TaskAxis {
 impl TaskAxis {
     /// `tasks` tasks that share parameters and gradient.
     pub fn shared(tasks: u32, images: u32) -> Self {
-        Self { tasks, images, parameter_stride: 0, gradient_stride: 0 }
+        Self { tasks, images, first_task: 0, parameter_stride: 0, gradient_stride: 0 }
     }
 
     /// `tasks` tasks, each with parameters and a gradient of its own, `stride` elements apart.
     pub fn own(tasks: u32, images: u32, stride: u32) -> Self {
-        Self { tasks, images, parameter_stride: stride, gradient_stride: stride }
+        Self { tasks, images, first_task: 0, parameter_stride: stride, gradient_stride: stride }
     }
 
     /// Images of all tasks.
@@ -54,7 +56,7 @@ impl TaskAxis {
             return Ok(Span { first_task: 0, tasks: 1, images, strides });
         }
         let length = self.images.max(1);
-        let (first_task, before) = (first / length, first % length);
+        let (first_task, before) = (self.first_task + first / length, first % length);
         if before + images <= length {
             return Ok(Span { first_task, tasks: 1, images, strides });
         }

@@ -39,6 +39,16 @@ impl Linear {
         Self { in_features, out_features, weight_offset, bias_offset }
     }
 
+    /// The first element of the weight, its elements, and the inputs of each output.
+    pub(crate) fn weight_range(&self) -> (u32, u32, u32) {
+        (self.weight_offset, self.in_features * self.out_features, self.in_features)
+    }
+
+    /// Floating-point operations of the product for one row.
+    pub fn flops(&self) -> f64 {
+        2.0 * f64::from(self.in_features) * f64::from(self.out_features)
+    }
+
     /// Features of the output.
     pub fn out_features(&self) -> u32 {
         self.out_features

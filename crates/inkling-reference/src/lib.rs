@@ -11,6 +11,7 @@ mod conv2d;
 mod conv3x3;
 mod dense;
 mod depthwise;
+mod film;
 mod gather;
 mod inner;
 mod linear;
@@ -21,6 +22,7 @@ mod norm_backward;
 mod norm_tangent;
 mod optim;
 mod params;
+mod params_film;
 mod params_mahalanobis;
 mod params_solve;
 mod pointwise;
@@ -43,6 +45,7 @@ pub use dense::{dense_product, segment_mean};
 pub use depthwise::{
     depthwise_backward_input, depthwise_backward_weight, depthwise_forward, depthwise3x3_same, depthwise5x5_same,
 };
+pub use film::{FILM_HIDDEN, film_backward, film_backward_hidden, film_forward};
 pub use gather::gather_rows;
 pub use inner::{
     broadcast_tasks, count_not_finite, expand_rates, inner_step, rate_gradient, scale_by_rates, sum_slices, sum_tasks,
@@ -66,6 +69,7 @@ pub use norm_tangent::{
 };
 pub use optim::{adam_step, clip_scale, sgd_step, squared_norm};
 pub use params::*;
+pub use params_film::*;
 pub use params_mahalanobis::*;
 pub use params_solve::*;
 pub use pointwise::{pointwise_forward, pointwise_pack};

@@ -8,6 +8,7 @@ mod conv2d;
 mod conv3x3;
 mod dense;
 mod depthwise;
+mod film;
 mod inner;
 mod linear;
 mod linear_head;
@@ -54,6 +55,7 @@ pub fn cases() -> Vec<Case> {
         conv2d::cases(),
         conv3x3::cases(),
         depthwise::cases(),
+        film::cases(),
         pointwise::cases(),
         norm::cases(),
         norm_backward::cases(),

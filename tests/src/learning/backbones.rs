@@ -65,7 +65,7 @@ fn config(trained: Trained, gradient: GradientSettings) -> LearnerConfig {
     let backbone = Backbone::EfficientNetLite0;
     let network = NetworkConfig { backbone, trained, in_channels: 3, image_size: SIZE, norm: Norm::Frozen };
     let kind = HeadSettings::Prototypes { metric: Metric::Cosine, scale: 5.0 }.into();
-    LearnerConfig { network, kind, gradient, source: None }
+    LearnerConfig { network, kind, film: None, gradient, source: None }
 }
 
 /// Random weights, with nothing at a special value.

@@ -40,7 +40,7 @@ pub fn config((norm, metric): (Norm, Metric), gradient: GradientSettings) -> Lea
     };
     // Scaled up, so that a softmax of cosines is not flat.
     let kind = HeadSettings::Prototypes { metric, scale: 5.0 }.into();
-    LearnerConfig { network, kind, gradient, source: None }
+    LearnerConfig { network, kind, film: None, gradient, source: None }
 }
 
 /// An estimator that draws once a task and takes all queries at once.

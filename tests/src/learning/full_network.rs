@@ -59,7 +59,7 @@ fn config(norm: Norm, full: FullNetworkSettings, gradient: GradientSettings) -> 
         image_size: SIZE,
         norm,
     };
-    LearnerConfig { network, kind: full.into(), gradient, source: None }
+    LearnerConfig { network, kind: full.into(), film: None, gradient, source: None }
 }
 
 fn full() -> GradientSettings {

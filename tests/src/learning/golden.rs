@@ -38,7 +38,7 @@ const HEADS: Closeness = Closeness { relative: 2e-4, ..ORACLE };
 const SECOND_ORDER: Closeness = Closeness { relative: 1e-3, ..ORACLE };
 
 pub fn cases() -> Vec<Case> {
-    [prototypes(), heads(), learners()].concat()
+    [prototypes(), heads(), learners(), film()].concat()
 }
 
 fn prototypes() -> Vec<Case> {
@@ -96,6 +96,20 @@ fn learners() -> Vec<Case> {
             "maml-batch-c4-1x16-3way",
             "maml-frozen-c3-1x32-2way",
             "maml-group-c4-3x19-3way",
+        ]
+    )
+}
+
+/// Norms that adapt to the task: a gradient goes through two networks.
+fn film() -> Vec<Case> {
+    golden_cases!(
+        "cases_film",
+        HEADS,
+        [
+            "film-frozen-lite-cosine-c4-1x16-3way",
+            "film-group-full-c4-1x16-3way",
+            "film-mahalanobis-frozen-lite-c4-3x16-3way",
+            "film-mahalanobis-group-chunked-c4-1x21-2way",
         ]
     )
 }

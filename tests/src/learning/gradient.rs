@@ -44,6 +44,12 @@ impl Gradient {
         self.0.get(name).map(Vec::as_slice)
     }
 
+    /// The parameters whose names begin so.
+    pub fn of(&self, prefix: &str) -> Self {
+        let ours = |(name, _): &(&String, &Vec<f64>)| name.starts_with(prefix);
+        Self(self.0.iter().filter(ours).map(|(name, values)| (name.clone(), values.clone())).collect())
+    }
+
     /// The mean of several of the same names.
     pub fn mean(all: &[Self]) -> Self {
         let mut mean = all.first().cloned().unwrap_or_default();

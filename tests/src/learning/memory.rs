@@ -18,13 +18,13 @@ use crate::kernels::{case_list, integers};
 const ADAM: Optimizer =
     Optimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0, decoupled: false };
 const SGD: Optimizer = Optimizer::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
-const PURPOSES: [Purpose; 4] = [
+pub const PURPOSES: [Purpose; 4] = [
     Purpose::Evaluate,
     Purpose::Gradient,
     Purpose::Train { optimizer: ADAM, tasks_per_step: 2 },
     Purpose::Train { optimizer: SGD, tasks_per_step: 1 },
 ];
-const SHAPE: ImageShape = ImageShape { channels: 1, height: SIZE, width: SIZE };
+pub const SHAPE: ImageShape = ImageShape { channels: 1, height: SIZE, width: SIZE };
 
 pub fn cases() -> Vec<Case> {
     case_list![
@@ -38,7 +38,7 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// A task of bytes, as data sets give them.
-struct BytesTask {
+pub struct BytesTask {
     support: Vec<Pixels>,
     query: Vec<Pixels>,
     support_labels: Vec<u32>,
@@ -49,7 +49,7 @@ struct BytesTask {
 
 impl BytesTask {
     /// Two ways.
-    fn new(support: u32, queries: u32) -> Self {
+    pub fn new(support: u32, queries: u32) -> Self {
         let image = |index: u32| -> Pixels {
             let bytes = integers(index.into(), SHAPE.bytes(), 256).into_iter().map(|byte| byte as u8);
             Arc::from(bytes.collect::<Vec<u8>>())
@@ -96,7 +96,7 @@ fn same(what: &str, found: Bytes, planned: Bytes) -> Result<(), String> {
 }
 
 /// Runs one step of a purpose and gives the peak; the ledger must equal the plan all the way.
-async fn step(
+pub async fn step(
     gpu: &Gpu,
     config: LearnerConfig,
     limits: TaskLimits,
@@ -178,6 +178,7 @@ fn large(estimator: Estimator, norm: Norm, image_size: u32) -> LearnerConfig {
             norm,
         },
         kind: HeadSettings::Prototypes { metric: Metric::Euclidean, scale: 1.0 }.into(),
+        film: None,
         gradient: GradientSettings {
             estimator,
             h: 40,

@@ -6,6 +6,7 @@ mod coupled;
 mod datasets;
 mod estimators;
 mod faults;
+mod film;
 mod fixture;
 mod full_network;
 mod golden;
@@ -35,6 +36,7 @@ pub fn cases() -> Vec<Case> {
         unbiased::cases(),
         memory::cases(),
         backbones::cases(),
+        film::cases(),
         solver::cases(),
         quadratic::cases(),
         heads::cases(),

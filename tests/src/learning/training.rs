@@ -72,6 +72,7 @@ impl Characters {
                 norm: Norm::Group { groups: 4 },
             },
             kind: HeadSettings::Prototypes { metric: Metric::Euclidean, scale: 1.0 }.into(),
+            film: None,
             gradient: GradientSettings {
                 estimator: Estimator::Lite,
                 h: 2,

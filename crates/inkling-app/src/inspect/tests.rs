@@ -7,7 +7,7 @@ use std::rc::Rc;
 use egui::Theme;
 use egui_kittest::kittest::Queryable;
 use inkling_session::config::EstimatorKind;
-use inkling_session::report::estimators::EstimatorPoint;
+use inkling_session::report::estimators::{ALL, EstimatorPoint};
 use inkling_session::session::{Points, Report, ReportEvent, Target, start_report};
 
 use super::port::ReportPort;
@@ -41,11 +41,12 @@ fn window<'a>(measuring: &Measuring, script: &Script, size: egui::Vec2, theme: T
 }
 
 fn points() -> Vec<EstimatorPoint> {
-    let point = |estimator, h: u32| {
+    let point = |estimator: EstimatorKind, h: u32| {
         let share = f64::from(h) / 50.0;
         let is_lite = estimator == EstimatorKind::Lite;
         EstimatorPoint {
-            estimator,
+            estimator: estimator.name().to_owned(),
+            part: ALL.to_owned(),
             h,
             support: 50,
             draws: 50,

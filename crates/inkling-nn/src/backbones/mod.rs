@@ -2,6 +2,8 @@
 
 mod conv4;
 mod efficientnet;
+mod set_encoder;
 
 pub(crate) use conv4::conv4;
 pub(crate) use efficientnet::efficientnet_lite0;
+pub(crate) use set_encoder::set_encoder;

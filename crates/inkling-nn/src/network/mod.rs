@@ -30,6 +30,14 @@ pub enum Backbone {
         /// Channels of every block.
         channels: u32,
     },
+    /// Blocks of 3×3 convolution, norm, ReLU and 2×2 max-pooling, and the mean over the pixels: what
+    /// FiLM knows of an image (Requeima et al. 2019).
+    SetEncoder {
+        /// Channels of every block.
+        channels: u32,
+        /// Blocks.
+        blocks: u32,
+    },
     /// EfficientNet-Lite0 with pretrained weights (Tan & Le 2019), frozen statistics.
     EfficientNetLite0,
 }
@@ -132,6 +140,9 @@ impl Network {
         let mut builder = Builder::new(images, config.trained, tier);
         match config.backbone {
             Backbone::Conv4 { channels } => backbones::conv4(&mut builder, channels, &config)?,
+            Backbone::SetEncoder { channels, blocks } => {
+                backbones::set_encoder(&mut builder, [channels, blocks], &config)?;
+            }
             Backbone::EfficientNetLite0 => backbones::efficientnet_lite0(&mut builder, &config)?,
         }
         let Builder { shapes, nodes, layout, frozen, running, .. } = builder;
@@ -172,7 +183,7 @@ impl Network {
     /// and that embeddings have no use for.
     pub fn pretraining_classifier(&self) -> Option<&'static str> {
         match self.config.backbone {
-            Backbone::Conv4 { .. } => None,
+            Backbone::Conv4 { .. } | Backbone::SetEncoder { .. } => None,
             Backbone::EfficientNetLite0 => Some("_fc."),
         }
     }

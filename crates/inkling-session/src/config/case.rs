@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::validate::Checks;
 use super::{
-    BackboneKind, EstimatorKind, GradientConfig, HeadConfig, LearnerConfig, ModelConfig, NormKind, Problem, SubsetKind,
-    TrainedKind, head,
+    BackboneKind, EstimatorKind, FilmConfig, GradientConfig, HeadConfig, LearnerConfig, ModelConfig, NormKind, Problem,
+    SubsetKind, TrainedKind, head,
 };
 
 /// A whole case: a head with an estimator, or a learner that adapts the whole network.
@@ -48,6 +48,9 @@ pub struct CaseModel {
     /// What is trained of the backbone, as in a run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trained: Option<TrainedKind>,
+    /// What the norms adapt by; required with `trained = "film"` and ignored elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub film: Option<FilmConfig>,
     /// The norm after each convolution.
     pub norm: NormKind,
     /// Groups of group norm; required there and ignored elsewhere.
@@ -80,6 +83,9 @@ pub struct CaseGradient {
     /// These support indices instead of a draw; their number is H.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub support_subset: Option<Vec<u32>>,
+    /// These support indices in place of the draw for FiLM's set encoder; as many as H.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoder_subset: Option<Vec<u32>>,
     /// Query images per pass; all at once when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub query_batch: Option<u32>,
@@ -94,6 +100,7 @@ impl CaseModel {
             norm: self.norm,
             groups: self.groups.unwrap_or(1),
             trained: self.trained,
+            film: self.film.unwrap_or_default(),
             weights: None,
         }
     }
@@ -106,6 +113,7 @@ impl CaseConfig {
                 backbone: BackboneKind::Conv4,
                 channels: Some(8),
                 trained: Some(TrainedKind::Nothing),
+                film: Some(FilmConfig::default()),
                 norm: NormKind::Group,
                 groups: Some(4),
                 image_size: 28,
@@ -120,6 +128,7 @@ impl CaseConfig {
                 seed: 0,
                 subset: SubsetKind::Task,
                 support_subset: Some(vec![0]),
+                encoder_subset: Some(vec![0]),
                 query_batch: Some(4),
             }),
         }
@@ -146,6 +155,12 @@ impl CaseConfig {
         }
         if is_conv4 && self.model.norm == NormKind::Group && self.model.groups.is_none() {
             checks.fail("model.groups", "is missing; model.norm = \"group\" needs it, for example model.groups = 4");
+        }
+        if self.model.trained == Some(TrainedKind::Film) && self.model.film.is_none() {
+            checks.fail(
+                "model.film",
+                "is missing; model.trained = \"film\" needs it, for example model.film = { channels = 8, blocks = 2, groups = 2 }",
+            );
         }
         checks.image_size("model.image_size", self.model.image_size);
         checks.count("model.in_channels", self.model.in_channels.into(), 1, 64);

@@ -5,6 +5,7 @@
 
 mod case;
 mod error;
+mod film;
 mod head;
 mod keys;
 mod layers;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use case::{CaseConfig, CaseGradient, CaseMethod, CaseModel};
 pub use error::{ConfigError, Place, Problem};
+pub use film::{EncoderSubsetKind, FilmConfig};
 pub use head::{HeadConfig, HeadKind, Metric, SolveStart, StartKind};
 pub(crate) use keys::most_similar;
 pub use layers::Layers;
@@ -219,6 +221,8 @@ impl BackboneKind {
 pub enum TrainedKind {
     /// Nothing: only a head learns.
     Nothing,
+    /// None of its own: small networks, which adapt its norms to each task (`[model.film]`).
+    Film,
     /// The scales and shifts of its norms.
     Norms,
     /// Everything but the statistics of its norms.
@@ -253,6 +257,9 @@ pub struct ModelConfig {
     /// What is trained of the backbone; see [`ModelConfig::trained`] for what its absence means.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trained: Option<TrainedKind>,
+    /// With `trained = "film"`, what the norms adapt by.
+    #[serde(skip_serializing_if = "FilmConfig::is_default")]
+    pub film: FilmConfig,
     /// A file of weights that training starts from, `.safetensors`; random ones without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<String>,
@@ -266,6 +273,7 @@ impl Default for ModelConfig {
             norm: NormKind::Group,
             groups: 4,
             trained: None,
+            film: FilmConfig::default(),
             weights: None,
         }
     }
@@ -326,7 +334,8 @@ pub struct GradientConfig {
     pub estimator: EstimatorKind,
     /// Support images H that `lite` back-propagates, or that `subsampled` keeps.
     pub h: u32,
-    /// Images per forward or backward pass of the support: the memory setting.
+    /// Images per forward or backward pass of the support: the memory setting; zero leaves it to the
+    /// planner, which then cuts query batches too.
     pub chunk: u32,
     /// When the subset is drawn.
     pub subset: SubsetKind,

@@ -3,7 +3,7 @@
 
 use super::{
     Algorithm, EstimatorKind, EvaluationConfig, GradientConfig, HeadConfig, LearnerConfig, ModelConfig, NormKind,
-    Problem, RunConfig, Schedule, StartKind, TaskConfig, TrainingConfig, head, learner,
+    Problem, RunConfig, Schedule, StartKind, TaskConfig, TrainedKind, TrainingConfig, head, learner,
 };
 use crate::units::{ByteSize, TimeSpan};
 
@@ -83,6 +83,7 @@ impl Checks {
                 );
             }
         }
+        model.film.check(self);
     }
 
     pub(super) fn image_size(&mut self, key: &str, size: u32) {
@@ -111,7 +112,7 @@ impl Checks {
     /// `ways` classes, and N support images at most where that is known.
     pub(super) fn gradient(&mut self, gradient: &GradientConfig, ways: Option<u32>, support: Option<u64>) {
         let most = MOST_IMAGES_PER_PASS.into();
-        self.count("gradient.chunk", gradient.chunk.into(), 1, most);
+        self.count("gradient.chunk", gradient.chunk.into(), 0, most);
         self.count("gradient.query_batch", gradient.query_batch.into(), 0, most);
         let uses_h = matches!(gradient.estimator, EstimatorKind::Lite | EstimatorKind::Subsampled);
         if !uses_h {
@@ -208,6 +209,8 @@ impl RunConfig {
         config.data.split_file = Some("splits.toml".into());
         config.data.mean = Some(vec![0.0]);
         config.data.std = Some(vec![1.0]);
+        config.model.trained = Some(TrainedKind::All);
+        config.model.film.blocks = 4;
         config.model.weights = Some("weights.safetensors".to_owned());
         config.head = HeadConfig::complete();
         config.learner = Some(LearnerConfig::complete());

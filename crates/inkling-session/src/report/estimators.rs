@@ -1,22 +1,27 @@
 //! The outputs of `inkling report estimators`: bias and root-mean-square error of the sampled
 //! estimators against the exact gradient, over the share H/N of the support that is
-//! back-propagated. The numbers come from the experiment; this module shows them.
+//! back-propagated. Where norms adapt to the task, the gradient of the set encoder is a nested sum
+//! and has points of its own. The numbers come from the experiment; this module shows them.
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::EstimatorKind;
 use crate::error::RunError;
 use crate::plot::{Plot, PlotError, Scale, Series, render};
 use crate::table::Table;
+
+/// The part that is all parameters.
+pub const ALL: &str = "all";
 
 /// What many draws of one estimator with one H measured. All values are relative to the norm of
 /// the exact gradient.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EstimatorPoint {
-    /// The estimator.
-    pub estimator: EstimatorKind,
+    /// The estimator, `lite` or `subsampled`, and what is special about its draw.
+    pub estimator: String,
+    /// The parameters whose gradient it is.
+    pub part: String,
     /// Support images H back-propagated.
     pub h: u32,
     /// All support images N.
@@ -33,6 +38,11 @@ pub struct EstimatorPoint {
 }
 
 impl EstimatorPoint {
+    /// The estimator, with the part of the parameters where there are several.
+    fn series(&self) -> String {
+        if self.part == ALL { self.estimator.clone() } else { format!("{}, {}", self.part, self.estimator) }
+    }
+
     /// H/N.
     pub fn share(&self) -> f64 {
         f64::from(self.h) / f64::from(self.support.max(1))
@@ -41,7 +51,8 @@ impl EstimatorPoint {
 
 /// The points as a table, in the order given.
 pub fn table(points: &[EstimatorPoint]) -> Table {
-    let mut table = Table::new(["estimator", "h", "n", "h/n", "draws", "bias", "bias s.e.", "bias/s.e.", "rmse"]);
+    let mut table =
+        Table::new(["estimator", "part", "h", "n", "h/n", "draws", "bias", "bias s.e.", "bias/s.e.", "rmse"]);
     for point in points {
         let ratio = if point.bias_standard_error > 0.0 {
             format!("{:.2}", point.bias / point.bias_standard_error)
@@ -49,7 +60,8 @@ pub fn table(points: &[EstimatorPoint]) -> Table {
             "-".to_owned()
         };
         table.row([
-            point.estimator.name().to_owned(),
+            point.estimator.clone(),
+            point.part.clone(),
             point.h.to_string(),
             point.support.to_string(),
             format!("{:.2}", point.share()),
@@ -76,9 +88,17 @@ pub fn svg(points: &[EstimatorPoint]) -> Result<String, PlotError> {
 pub fn plots(points: &[EstimatorPoint]) -> Vec<Plot> {
     let panel = |title: &str, y_label: &str, y: fn(&EstimatorPoint) -> f64, band: bool| {
         let mut series = Vec::new();
-        for (color, kind) in [EstimatorKind::Lite, EstimatorKind::Subsampled].into_iter().enumerate() {
-            let mine: Vec<&EstimatorPoint> = points.iter().filter(|p| p.estimator == kind && p.h < p.support).collect();
-            let Some(first) = mine.first() else { continue };
+        let mut names: Vec<String> = Vec::new();
+        for point in points.iter().map(EstimatorPoint::series) {
+            if !names.contains(&point) {
+                names.push(point);
+            }
+        }
+        for (color, name) in names.into_iter().enumerate() {
+            let mine: Vec<&EstimatorPoint> = points.iter().filter(|p| p.series() == name && p.h < p.support).collect();
+            if mine.is_empty() {
+                continue;
+            }
             if band {
                 series.push(Series {
                     points: mine.iter().map(|p| (p.share(), 2.0 * p.bias_standard_error)).collect(),
@@ -89,7 +109,7 @@ pub fn plots(points: &[EstimatorPoint]) -> Vec<Plot> {
                 });
             }
             series.push(Series {
-                name: Some(first.estimator.name().to_owned()),
+                name: Some(name),
                 points: mine.iter().map(|p| (p.share(), y(p))).collect(),
                 color,
                 markers: true,
@@ -122,11 +142,13 @@ pub fn write(folder: &Path, points: &[EstimatorPoint]) -> Result<(), RunError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::EstimatorKind;
 
     #[test]
     fn reports_hold_every_point_in_every_form() {
         let point = |estimator, h, bias| EstimatorPoint {
-            estimator,
+            estimator: EstimatorKind::name(estimator).to_owned(),
+            part: ALL.to_owned(),
             h,
             support: 10,
             draws: 200,

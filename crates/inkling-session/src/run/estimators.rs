@@ -1,7 +1,8 @@
-//! The LITE paper's gradient experiment: bias and error of estimators against the exact gradient.
+//! The LITE paper's gradient experiment: bias and error of estimators against the exact gradient;
+//! and what one draw for two nested sums does to it.
 
 use inkling_data::{Numbers, Split};
-use inkling_meta::{Estimator, Learner, Model, Purpose, SubsetTime};
+use inkling_meta::{EncoderSubset, Estimator, Learner, Model, Purpose, SubsetTime};
 use inkling_nn::Weights;
 use inkling_platform::yield_now;
 
@@ -10,16 +11,37 @@ use super::memory::Planner;
 use super::model::{from_file, initial, learner_config, normalization, training_limits};
 use super::site::Site;
 use super::tasks::{PreparedTask, TaskSource, training_spec};
-use crate::config::{EstimatorKind, NormKind, RunConfig};
-use crate::report::estimators::EstimatorPoint;
+use crate::config::{NormKind, RunConfig};
+use crate::report::estimators::{ALL, EstimatorPoint};
 use crate::tensor_file::TensorFile;
 
 /// H is measured at these many tenths of N.
 const TENTHS: std::ops::RangeInclusive<u32> = 1..=10;
 
+/// A part of the parameters: its name, and what the names of its tensors begin with.
+type Part = (&'static str, &'static str);
+
+/// Parts whose gradients are estimated by sums of their own, where norms adapt to the task.
+const FILM_PARTS: [Part; 2] = [("set encoder", "set_encoder."), ("small networks", "film.")];
+
+/// An estimator, and the draw for the set encoder.
+#[derive(Clone)]
+struct Asked {
+    name: &'static str,
+    estimator: Estimator,
+    encoder: EncoderSubset,
+}
+
+impl Asked {
+    fn new(name: &'static str, estimator: Estimator, encoder: EncoderSubset) -> Self {
+        Self { name, estimator, encoder }
+    }
+}
+
 /// Bias and root-mean-square error of `lite` and `subsampled` against `full`, relative to the
 /// norm of the exact gradient, over `draws` draws for each H from 10 % to 100 % of N, on the
-/// first training task of the configuration. `progress` hears of measured points and their number.
+/// first training task of the configuration. Where norms adapt to the task, for the set encoder and
+/// the small networks apart, and also with one draw for both. `progress` hears of measured points and their number.
 ///
 /// # Errors
 /// When data, weights or device fail.
@@ -61,28 +83,33 @@ pub async fn estimators(
         Some(file) => from_file(file, &model)?,
         None => initial(&model, config)?,
     };
+    let adapts = model.config().film.is_some();
     let limits = training_limits(&config.task, &config.training);
     let purpose = Purpose::Gradient;
     Planner { model: &model, tier: gpu.tier(), limits, purpose }.check(config.memory.budget)?;
     let mut learner = Learner::new(&gpu, model, limits, purpose)?;
     learner.set_weights(&weights).await?;
-    let mut experiment = Experiment { learner, prepared, seed: config.training.seed };
-    let exact = flatten(&experiment.gradient(Estimator::Chunked, 0, 0).await?);
+    let parts = if adapts { &FILM_PARTS[..] } else { &[(ALL, "")] };
+    let mut experiment = Experiment { learner, prepared, seed: config.training.seed, parts };
+    let exactly = Asked::new("exact", Estimator::Chunked, EncoderSubset::Independent);
+    let exact = experiment.gradient(&exactly, 0, 0).await?;
     let task = experiment.prepared.task();
     let (support, ways) = (task.support_labels.len() as u32, task.ways);
     let shares = || TENTHS.map(|tenths| (support * tenths).div_ceil(10));
     // A smaller task needs an image of each class.
-    let asked: Vec<(Estimator, u32)> = shares()
-        .map(|h| (Estimator::Lite, h))
-        .chain(shares().filter(|&h| h >= ways).map(|h| (Estimator::Subsampled, h)))
-        .collect();
+    let lite = Asked::new("lite", Estimator::Lite, EncoderSubset::Independent);
+    let shared = Asked::new("lite, one draw for both", Estimator::Lite, EncoderSubset::Shared);
+    let subsampled = Asked::new("subsampled", Estimator::Subsampled, EncoderSubset::Independent);
+    let mut asked: Vec<(&Asked, u32)> = shares().map(|h| (&lite, h)).collect();
+    asked.extend(shares().filter(|_| adapts).map(|h| (&shared, h)));
+    asked.extend(shares().filter(|&h| h >= ways).map(|h| (&subsampled, h)));
     let mut points = Vec::new();
-    for (index, &(estimator, h)) in asked.iter().enumerate() {
+    for (index, &(of, h)) in asked.iter().enumerate() {
         progress(index as u32, asked.len() as u32);
         yield_now().await;
         // With H = N there is nothing to draw: all draws are equal.
         let draws = if h < support { draws.max(2) } else { 2 };
-        points.push(experiment.point(estimator, (h, support), draws, &exact).await?);
+        points.extend(experiment.points(of, (h, support), draws, &exact).await?);
     }
     Ok(points)
 }
@@ -91,60 +118,94 @@ struct Experiment {
     learner: Learner,
     prepared: PreparedTask,
     seed: u64,
+    parts: &'static [Part],
 }
 
 impl Experiment {
-    async fn gradient(&mut self, estimator: Estimator, h: u32, draw: u32) -> Result<Weights, SessionError> {
-        self.learner.set_estimator(estimator, h)?;
+    /// The gradient of each part.
+    async fn gradient(&mut self, asked: &Asked, h: u32, draw: u32) -> Result<Vec<Vec<f64>>, SessionError> {
+        self.learner.set_estimator(asked.estimator, h)?;
+        self.learner.set_encoder_subset(asked.encoder.clone());
         self.learner.clear_gradient();
         let mut numbers = Numbers::new(b"estimate", self.seed, u64::from(h), u64::from(draw));
         self.learner.accumulate(&self.prepared.task(), &mut numbers).await?;
         yield_now().await;
-        Ok(self.learner.gradient().await?)
+        let gradient = self.learner.gradient().await?;
+        Ok(self.parts.iter().map(|(_, prefix)| flatten(&gradient, prefix)).collect())
     }
 
-    /// The bias and the root of the mean squared error, both over ‖exact‖.
+    /// For each part the bias and the root of the mean squared error, both over ‖exact‖.
+    async fn points(
+        &mut self,
+        asked: &Asked,
+        (h, support): (u32, u32),
+        draws: u32,
+        exact: &[Vec<f64>],
+    ) -> Result<Vec<EstimatorPoint>, SessionError> {
+        let mut moments: Vec<Moments> = exact.iter().map(|exact| Moments::new(exact.len())).collect();
+        for draw in 0..draws {
+            let gradient = self.gradient(asked, h, draw).await?;
+            for ((moments, gradient), exact) in moments.iter_mut().zip(&gradient).zip(exact) {
+                moments.add(gradient, exact);
+            }
+        }
+        let point = |((moments, exact), (part, _)): ((&Moments, &Vec<f64>), &Part)| {
+            let [bias, bias_standard_error, rmse] = moments.relative_to(exact);
+            EstimatorPoint {
+                estimator: asked.name.to_owned(),
+                part: (*part).to_owned(),
+                h,
+                support,
+                draws,
+                bias,
+                bias_standard_error,
+                rmse,
+            }
+        };
+        Ok(moments.iter().zip(exact).zip(self.parts).map(point).collect())
+    }
+}
+
+/// Of many draws of a vector: their mean, how far they are from it, and from the exact one.
+struct Moments {
+    draws: f64,
+    mean: Vec<f64>,
+    squares: f64,
+    squared_error: f64,
+}
+
+impl Moments {
+    fn new(length: usize) -> Self {
+        Self { draws: 0.0, mean: vec![0.0; length], squares: 0.0, squared_error: 0.0 }
+    }
+
+    fn add(&mut self, draw: &[f64], exact: &[f64]) {
+        self.draws += 1.0;
+        for ((mean, &value), &exact) in self.mean.iter_mut().zip(draw).zip(exact) {
+            self.squared_error += (value - exact).powi(2);
+            // Welford's update of the mean and of the sum of squared deviations.
+            let before = value - *mean;
+            *mean += before / self.draws;
+            self.squares += before * (value - *mean);
+        }
+    }
+
+    /// Bias, its standard error and the root of the mean squared error, over ‖exact‖.
     ///
     /// The standard error is that of a mean of independent draws, s/√n over all components
     /// together. ‖mean − exact‖² overestimates the squared bias by just its square, which is
     /// taken off, so that an unbiased estimator shows a bias around zero at any number of draws.
-    async fn point(
-        &mut self,
-        estimator: Estimator,
-        (h, support): (u32, u32),
-        draws: u32,
-        exact: &[f64],
-    ) -> Result<EstimatorPoint, SessionError> {
-        let mut mean = vec![0.0; exact.len()];
-        let mut squared_error = 0.0;
-        let mut squares = 0.0;
-        for draw in 0..draws {
-            let gradient = flatten(&self.gradient(estimator, h, draw).await?);
-            let count = f64::from(draw + 1);
-            for ((mean, &value), &exact) in mean.iter_mut().zip(&gradient).zip(exact) {
-                squared_error += (value - exact).powi(2);
-                // Welford's update of the mean and of the sum of squared deviations.
-                let before = value - *mean;
-                *mean += before / count;
-                squares += before * (value - *mean);
-            }
-        }
-        let count = f64::from(draws);
+    fn relative_to(&self, exact: &[f64]) -> [f64; 3] {
         let norm = exact.iter().map(|value| value * value).sum::<f64>().sqrt();
-        let distance: f64 = mean.iter().zip(exact).map(|(mean, exact)| (mean - exact).powi(2)).sum();
-        let error = squares / (count - 1.0) / count;
-        Ok(EstimatorPoint {
-            estimator: if estimator == Estimator::Lite { EstimatorKind::Lite } else { EstimatorKind::Subsampled },
-            h,
-            support,
-            draws,
-            bias: (distance - error).max(0.0).sqrt() / norm,
-            bias_standard_error: error.sqrt() / norm,
-            rmse: (squared_error / count).sqrt() / norm,
-        })
+        let distance: f64 = self.mean.iter().zip(exact).map(|(mean, exact)| (mean - exact).powi(2)).sum();
+        let error = self.squares / (self.draws - 1.0).max(1.0) / self.draws;
+        [(distance - error).max(0.0).sqrt(), error.sqrt(), (self.squared_error / self.draws).sqrt()]
+            .map(|value| value / norm)
     }
 }
 
-fn flatten(weights: &Weights) -> Vec<f64> {
-    weights.iter().flat_map(|(_, tensor)| tensor.values.iter().map(|&value| f64::from(value))).collect()
+/// The tensors whose names begin so, one behind the other.
+fn flatten(weights: &Weights, prefix: &str) -> Vec<f64> {
+    let ours = weights.iter().filter(|(name, _)| name.starts_with(prefix));
+    ours.flat_map(|(_, tensor)| tensor.values.iter().map(|&value| f64::from(value))).collect()
 }

@@ -3,11 +3,12 @@
 use inkling_data::Numbers;
 use inkling_gpu::Gpu;
 use inkling_meta::{
-    Estimator, GradientSettings, Images, Learner, LearnerConfig, Model, Purpose, SubsetTime, Task, TaskLimits,
+    EncoderSubset, Estimator, GradientSettings, Images, Learner, LearnerConfig, Model, Purpose, SubsetTime, Task,
+    TaskLimits,
 };
 
 use super::SessionError;
-use super::model::{estimator, from_file, full_network, head, network, open_gpu, subset_time, to_file};
+use super::model::{estimator, film, from_file, full_network, head, network, open_gpu, subset_time, to_file};
 use crate::config::{CaseConfig, CaseGradient, CaseMethod};
 use crate::tensor_file::{Tensor, TensorFile};
 
@@ -48,8 +49,12 @@ pub async fn gradient_on(
         }
         CaseMethod::Learner(learner) => (full_network(learner, ways).into(), whole(limits), 0),
     };
+    let mut film = film(&case.model.model());
+    if let (Some(film), Some(CaseGradient { encoder_subset: Some(subset), .. })) = (&mut film, &case.gradient) {
+        film.subset = EncoderSubset::These(subset.clone());
+    }
     let network = network(&case.model.model(), case.model.in_channels, case.model.image_size);
-    let model = Model::new(LearnerConfig { network, kind, gradient, source: None }, gpu.tier())?;
+    let model = Model::new(LearnerConfig { network, kind, film, gradient, source: None }, gpu.tier())?;
     let mut weights = from_file(weights, &model)?;
     // The case gives the first values of the head's own parameters; a file of weights may hold them too.
     for (name, tensor) in model.initial_weights(|| 0.0)?.iter().filter(|(name, _)| name.starts_with("head.")) {

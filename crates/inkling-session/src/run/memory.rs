@@ -14,6 +14,12 @@ use crate::units::ByteSize;
 /// Every WebGPU device binds this much at once.
 const LARGEST_BUFFER: u64 = 128 << 20;
 
+/// The most images of a pass that the planner chooses: larger ones are hardly faster.
+const MOST_CHOSEN: u32 = 64;
+
+/// What chosen passes may need where no budget is given.
+const USUAL_BUDGET: u64 = 1 << 30;
+
 /// The plan of one estimator for one task size: the peak that a run of it reports.
 #[derive(Clone, Debug)]
 pub struct MemoryPlan {
@@ -99,7 +105,9 @@ fn plan(
     estimator: Estimator,
     tier: Tier,
 ) -> Result<Option<MemoryPlan>, SessionError> {
-    let mut learner = learner_config(config, shape)?;
+    let mut config = config.clone();
+    choose_passes(&mut config, shape, tier)?;
+    let mut learner = learner_config(&config, shape)?;
     if learner.network.norm.couples_images() && estimator != Estimator::Full {
         return Ok(None);
     }
@@ -233,6 +241,26 @@ impl Planner<'_> {
             exact(self.minimum()?),
         )))
     }
+}
+
+/// Where `gradient.chunk` is 0, puts the largest passes that the budget allows in its place (1 GiB
+/// where none is given), and query batches no larger.
+///
+/// # Errors
+/// When a network cannot be built.
+pub(super) fn choose_passes(config: &mut RunConfig, shape: ImageShape, tier: Tier) -> Result<(), SessionError> {
+    if config.gradient.chunk != 0 {
+        return Ok(());
+    }
+    config.gradient.chunk = 1;
+    let model = Model::new(learner_config(config, shape)?, tier)?;
+    let (limits, purpose) = (run_limits(config), training_purpose(&config.training));
+    let budget = config.memory.budget.map_or(USUAL_BUDGET, |budget| budget.0);
+    let planner = Planner { model: &model, tier, limits, purpose };
+    config.gradient.chunk = planner.largest_pass(budget)?.unwrap_or(1).min(MOST_CHOSEN);
+    let queries = model.config().gradient.query_batch_of(limits.queries);
+    config.gradient.query_batch = queries.min(config.gradient.chunk);
+    Ok(())
 }
 
 /// Passes that need at most half the bytes of the present ones, or else as few as there can be; none

@@ -5,24 +5,27 @@ use std::path::Path;
 use inkling_data::{Dataset, ImageShape, Normalization, Numbers};
 use inkling_gpu::{Gpu, GpuOptions};
 use inkling_meta::{
-    Estimator, FullNetworkKind, FullNetworkSettings, GradientSettings, HeadSettings, Implicit, ImplicitSettings,
-    InnerRates, LearnerConfig, LearnerKind, LinearSettings, LinearStart, LowerGradient, MahalanobisSettings, Metric,
-    Model, NeumannSettings, Optimizer, Purpose, RidgeSettings, SubsetTime, TaskLimits,
+    EncoderSubset, Estimator, FilmSettings, FullNetworkKind, FullNetworkSettings, GradientSettings, HeadSettings,
+    Implicit, ImplicitSettings, InnerRates, LearnerConfig, LearnerKind, LinearSettings, LinearStart, LowerGradient,
+    MahalanobisSettings, Metric, Model, NeumannSettings, Optimizer, Purpose, RidgeSettings, SubsetTime, TaskLimits,
 };
 use inkling_nn::{Backbone, NetworkConfig, Norm, Trained, Weights};
 
 use super::SessionError;
 use crate::config::{
-    BackboneKind, EstimatorKind, EvaluationConfig, GradientConfig, HeadConfig, HeadKind,
-    LearnerConfig as LearnerSection, LearnerKind as LearnerName, Metric as MetricName, ModelConfig, NormKind,
-    Optimizer as OptimizerName, RatesKind, RunConfig, SolveStart, StartKind, SubsetKind, TaskConfig, TrainedKind,
-    TrainingConfig,
+    BackboneKind, EncoderSubsetKind, EstimatorKind, EvaluationConfig, FilmConfig, GradientConfig,
+    HeadConfig, HeadKind, LearnerConfig as LearnerSection, LearnerKind as LearnerName, Metric as MetricName,
+    ModelConfig, NormKind, Optimizer as OptimizerName, RatesKind, RunConfig, SolveStart, StartKind, SubsetKind,
+    TaskConfig, TrainedKind, TrainingConfig,
 };
 use crate::model_card::ModelCard;
 use crate::tensor_file::{Tensor, TensorFile};
 
 /// Steps of conjugate gradient that estimate the largest eigenvalue for a Neumann series.
 const NEUMANN_ESTIMATE_STEPS: u32 = 10;
+
+/// Images of a pass where nobody says how many.
+const USUAL_CHUNK: u32 = 25;
 
 /// Queries per class that variable episodes have at most (Triantafillou et al. 2020).
 const VARIABLE_QUERIES: u32 = 10;
@@ -59,6 +62,7 @@ pub(super) fn normalization(config: &RunConfig, dataset: &dyn Dataset) -> Result
 pub(super) fn network(model: &ModelConfig, in_channels: u32, image_size: u32) -> NetworkConfig {
     let trained = match model.trained() {
         TrainedKind::Nothing => Trained::Nothing,
+        TrainedKind::Film => Trained::Modulated,
         TrainedKind::Norms => Trained::Norms,
         TrainedKind::All => Trained::All,
     };
@@ -73,6 +77,17 @@ pub(super) fn network(model: &ModelConfig, in_channels: u32, image_size: u32) ->
         NormKind::Frozen => Norm::Frozen,
     };
     NetworkConfig { backbone, trained, in_channels, image_size, norm }
+}
+
+/// What adapts the norms to a task, where they do.
+pub(super) fn film(model: &ModelConfig) -> Option<FilmSettings> {
+    let FilmConfig { channels, blocks, groups, regulariser, subset } = model.film;
+    let subset = match subset {
+        EncoderSubsetKind::Independent => EncoderSubset::Independent,
+        EncoderSubsetKind::Shared => EncoderSubset::Shared,
+    };
+    let settings = FilmSettings { channels, blocks, groups, regulariser: regulariser as f32, subset };
+    (model.trained() == TrainedKind::Film).then_some(settings)
 }
 
 /// The configured head, for tasks of up to `ways` classes.
@@ -173,7 +188,8 @@ pub(super) fn gradient_settings(config: &GradientConfig) -> GradientSettings {
     GradientSettings {
         estimator: estimator(config.estimator),
         h: config.h,
-        chunk: config.chunk,
+        // What only classifies has no plan to choose by.
+        chunk: if config.chunk == 0 { USUAL_CHUNK } else { config.chunk },
         subset: subset_time(config.subset),
         query_batch: config.query_batch,
         support_subset: None,
@@ -191,6 +207,7 @@ pub(super) fn learner_config(config: &RunConfig, shape: ImageShape) -> Result<Le
     Ok(LearnerConfig {
         network: network(&config.model, shape.channels, shape.height),
         kind: kind((&config.head, config.learner.as_ref()), config.task.most_ways()),
+        film: film(&config.model),
         gradient: gradient_settings(&config.gradient),
         source: Some(shape),
     })
@@ -207,6 +224,7 @@ pub(super) fn classifier_config(
     LearnerConfig {
         network: network(model, shape.channels, shape.height),
         kind: kind((head_config, learner), ways),
+        film: film(model),
         gradient: GradientSettings { estimator, ..gradient_settings(gradient) },
         source: Some(shape),
     }
@@ -266,7 +284,15 @@ pub(super) fn training_purpose(config: &TrainingConfig) -> Purpose {
 pub(super) fn initial(model: &Model, config: &RunConfig) -> Result<Weights, SessionError> {
     let mut weights = random(model, config.training.seed)?;
     let ModelConfig { backbone, weights: file, .. } = &config.model;
-    if file.is_none() && *backbone != BackboneKind::Conv4 && config.model.trained() != TrainedKind::All {
+    let keeps = config.model.trained() != TrainedKind::All;
+    if file.is_none() && keeps && *backbone == BackboneKind::Conv4 {
+        return Err(SessionError::Setting(
+            "model.trained leaves weights as they are, and these are random; name a file of trained ones \
+             (model.weights = \"runs/a/learner.safetensors\"), or train all of them (model.trained = \"all\")"
+                .to_owned(),
+        ));
+    }
+    if file.is_none() && keeps {
         return Err(SessionError::Setting(format!(
             "{} starts from pretrained weights: fetch them with `inkling weights fetch efficientnet-lite0` and name the \
              file (model.weights = \"weights/efficientnet-lite0.safetensors\"), or train all of it from scratch \

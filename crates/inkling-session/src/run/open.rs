@@ -10,7 +10,7 @@ use inkling_platform::unix_seconds;
 use super::SessionError;
 use super::evaluate::validation;
 use super::live::Pace;
-use super::memory::{Planner, by_category, run_limits, smaller_plan};
+use super::memory::{Planner, by_category, choose_passes, run_limits, smaller_plan};
 use super::model::{from_file, initial, learner_config, normalization, open_data, open_gpu, training_purpose};
 use super::tasks::{TaskSource, augmentation, evaluation_spec, training_spec};
 use super::train::Run;
@@ -99,7 +99,7 @@ impl Setup {
             }
             (_, None) => {}
         }
-        let config = changes.config_after(&first, step).map_err(RunError::from)?;
+        let mut config = changes.config_after(&first, step).map_err(RunError::from)?;
         let dataset = match dataset {
             Some(dataset) => dataset,
             None => open_data(&first)?,
@@ -111,6 +111,9 @@ impl Setup {
             Some(gpu) => gpu,
             None => open_gpu(adapter, false).await?,
         };
+        for config in [&mut first, &mut config] {
+            choose_passes(config, sources.shape(), gpu.tier())?;
+        }
         let model = Model::new(learner_config(&config, sources.shape())?, gpu.tier())?;
         let setup = Self { first, config, target, sources, gpu, owns_gpu, model, passes };
         let planned = setup.planner().check(setup.config.memory.budget)?;

@@ -5,7 +5,7 @@ use inkling_gpu::{Gpu, Recorder};
 use inkling_meta::{Learner, Model, Purpose};
 
 use super::SessionError;
-use super::memory::Planner;
+use super::memory::{Planner, choose_passes};
 use super::model::{initial, learner_config, normalization, training_limits, training_purpose};
 use super::site::Site;
 use super::tasks::{PreparedTask, TaskSource, training_spec};
@@ -43,6 +43,7 @@ impl Trial {
         };
         source.check()?;
         let gpu = site.gpu().await?;
+        choose_passes(&mut config, shape, gpu.tier())?;
         let model = Model::new(learner_config(&config, shape)?, gpu.tier())?;
         let (limits, purpose) = (training_limits(&config.task, &config.training), training_purpose(&config.training));
         let planned = Planner { model: &model, tier: gpu.tier(), limits, purpose }.check(config.memory.budget)?;
