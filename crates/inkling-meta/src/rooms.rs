@@ -139,7 +139,8 @@ mod tests {
             assert!(passes.iter().all(|pass| pass.len() == 1));
         }
         if batch.coupling == Coupling::Parameters {
-            let is_whole = |span: &Span| span.first % batch.each == 0 && span.images % batch.each == 0;
+            let is_whole =
+                |span: &Span| span.first.is_multiple_of(batch.each) && span.images.is_multiple_of(batch.each);
             let is_part = |span: &Span| span.first / batch.each == (span.first + span.images - 1) / batch.each;
             assert!(spans.iter().all(|span| is_whole(span) || is_part(span)), "{spans:?}");
         }

@@ -14,7 +14,7 @@ pub struct Preset {
 }
 
 /// All presets, the ones for newcomers first.
-pub const PRESETS: [Preset; 11] = [
+pub const PRESETS: [Preset; 14] = [
     Preset {
         name: "glyphs-protonet-lite",
         purpose: "minutes on two cores: generated characters, a small Conv-4, nothing to download",
@@ -69,6 +69,21 @@ pub const PRESETS: [Preset; 11] = [
         name: "cifar-fs-imaml",
         purpose: "iMAML on CIFAR-FS, to compare with",
         text: include_str!("../presets/cifar-fs-imaml.toml"),
+    },
+    Preset {
+        name: "vtab-simple-cnaps-lite",
+        purpose: "Simple CNAPs with LITE at 224 pixels, tasks of up to 500 photos; needs a real GPU and weights",
+        text: include_str!("../presets/vtab-simple-cnaps-lite.toml"),
+    },
+    Preset {
+        name: "vtab-small-task",
+        purpose: "the same without LITE on small tasks, to compare with",
+        text: include_str!("../presets/vtab-small-task.toml"),
+    },
+    Preset {
+        name: "vtab-84",
+        purpose: "the same without LITE on images of 84 pixels, to compare with",
+        text: include_str!("../presets/vtab-84.toml"),
     },
 ];
 

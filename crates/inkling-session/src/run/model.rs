@@ -13,10 +13,10 @@ use inkling_nn::{Backbone, NetworkConfig, Norm, Trained, Weights};
 
 use super::SessionError;
 use crate::config::{
-    BackboneKind, EncoderSubsetKind, EstimatorKind, EvaluationConfig, FilmConfig, GradientConfig,
-    HeadConfig, HeadKind, LearnerConfig as LearnerSection, LearnerKind as LearnerName, Metric as MetricName,
-    ModelConfig, NormKind, Optimizer as OptimizerName, RatesKind, RunConfig, SolveStart, StartKind, SubsetKind,
-    TaskConfig, TrainedKind, TrainingConfig,
+    BackboneKind, EncoderSubsetKind, EstimatorKind, EvaluationConfig, FilmConfig, GradientConfig, HeadConfig, HeadKind,
+    LearnerConfig as LearnerSection, LearnerKind as LearnerName, Metric as MetricName, ModelConfig, NormKind,
+    Optimizer as OptimizerName, RatesKind, RunConfig, SolveStart, StartKind, SubsetKind, TaskConfig, TrainedKind,
+    TrainingConfig,
 };
 use crate::model_card::ModelCard;
 use crate::tensor_file::{Tensor, TensorFile};
