@@ -2,25 +2,27 @@
 // image that its size stays.
 //   y[i,c,r,s] = Σ_{u,v} w[c,u,v] · x[i, c, r + u − 1, s + v − 1]
 // With `flip` the kernels are turned by half a turn: the backward pass to the input.
-// One invocation owns a tile of 4×4 pixels of one channel: each value of the input is loaded once for
-// all of them. Sums and weights are spelled out with constant indices, so that they stay in registers.
-// Launch: images · channels · ⌈height / 4⌉ · ⌈width / 4⌉ invocations. Loops: none. Workgroup memory:
-// none.
-// Bindings: input [images, channels, height, width]; parameters (flat); output like the input, added
-// to where `accumulate` is 1.
+// One invocation owns a strip of 8 columns and `rows` rows of one channel. It walks down, loading
+// each row of the input once and adding it to the 3 rows of output that it belongs to. Sums and
+// weights are spelled out with constant indices, so that they stay in registers.
+// Launch: images · channels · ⌈height / rows⌉ · ⌈width / 8⌉ invocations. Loop bound: rows. Workgroup
+// memory: none.
+// Bindings: input [images, channels, height, width]; parameters (flat); output like the input.
 
 #import shared/grid.wgsl
+#import shared/strip.wgsl
 
 struct Params {
     images: u32,
     channels: u32,
     height: u32,
     width: u32,
+    // Rows of a strip.
+    rows: u32,
     images_per_task: u32,
     parameter_stride: u32,
     weight_offset: u32,
     flip: u32,
-    accumulate: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -28,52 +30,29 @@ struct Params {
 @group(0) @binding(2) var<storage, read> parameters: array<f32>;
 @group(0) @binding(3) var<storage, read_write> output: array<f32>;
 
-// The columns of a tile's inputs: clamped, with zero for those outside the image.
-struct Columns {
-    inner: vec4<i32>,
-    rest: vec2<i32>,
-    inner_mask: vec4<f32>,
-    rest_mask: vec2<f32>,
-}
-
-struct Row {
-    inner: vec4<f32>,
-    rest: vec2<f32>,
-}
-
 fn load(y: i32, plane: i32, at: Columns) -> Row {
     let height = i32(params.height);
     let mask = select(0.0, 1.0, y >= 0 && y < height);
     let start = plane + clamp(y, 0, height - 1) * i32(params.width);
-    let i = at.inner + start;
-    let j = at.rest + start;
-    let inner = vec4<f32>(input[i.x], input[i.y], input[i.z], input[i.w]);
-    let rest = vec2<f32>(input[j.x], input[j.y]);
-    return Row(inner * (at.inner_mask * mask), rest * (at.rest_mask * mask));
+    let i = at.first + start;
+    let j = at.second + start;
+    let k = at.third + start;
+    return Row(
+        vec4<f32>(input[i.x], input[i.y], input[i.z], input[i.w]) * (at.first_mask * mask),
+        vec4<f32>(input[j.x], input[j.y], input[j.z], input[j.w]) * (at.second_mask * mask),
+        vec4<f32>(input[k.x], input[k.y], input[k.z], input[k.w]) * (at.third_mask * mask),
+    );
 }
 
-// One row of a kernel on one row of the input.
-fn taps(w0: f32, w1: f32, w2: f32, row: Row, sum: vec4<f32>) -> vec4<f32> {
-    let inner = row.inner;
-    let rest = row.rest;
-    var s = fma(vec4<f32>(w0), inner, sum);
-    s = fma(vec4<f32>(w1), vec4<f32>(inner.yzw, rest.x), s);
-    s = fma(vec4<f32>(w2), vec4<f32>(inner.zw, rest.xy), s);
-    return s;
-}
-
-fn put(at: u32, columns: u32, sum: vec4<f32>) {
-    var value = sum;
-    if params.accumulate != 0u {
-        let last = columns - 1u;
-        value += vec4<f32>(
-            output[at], output[at + min(1u, last)], output[at + min(2u, last)], output[at + min(3u, last)],
-        );
-    }
-    output[at] = value.x;
-    if columns > 1u { output[at + 1u] = value.y; }
-    if columns > 2u { output[at + 2u] = value.z; }
-    if columns > 3u { output[at + 3u] = value.w; }
+fn put(at: u32, columns: u32, sum: Strip) {
+    output[at] = sum.left.x;
+    if columns > 1u { output[at + 1u] = sum.left.y; }
+    if columns > 2u { output[at + 2u] = sum.left.z; }
+    if columns > 3u { output[at + 3u] = sum.left.w; }
+    if columns > 4u { output[at + 4u] = sum.right.x; }
+    if columns > 5u { output[at + 5u] = sum.right.y; }
+    if columns > 6u { output[at + 6u] = sum.right.z; }
+    if columns > 7u { output[at + 7u] = sum.right.w; }
 }
 
 @compute @workgroup_size(64)
@@ -83,73 +62,48 @@ fn main(
     @builtin(local_invocation_index) local: u32,
 ) {
     let index = flat_invocation(workgroup, workgroups, local);
-    let tiles_x = (params.width + 3u) / 4u;
-    let tiles_y = (params.height + 3u) / 4u;
-    let plane = index / (tiles_x * tiles_y);
+    let strips_x = (params.width + 7u) / 8u;
+    let strips_y = (params.height + params.rows - 1u) / params.rows;
+    let plane = index / (strips_x * strips_y);
     if plane >= params.images * params.channels {
         return;
     }
-    let tile = index - plane * tiles_x * tiles_y;
-    let tile_y = tile / tiles_x;
-    let tile_x = tile - tile_y * tiles_x;
+    let strip = index - plane * strips_x * strips_y;
+    let strip_y = strip / strips_x;
+    let first_column = 8u * (strip - strip_y * strips_x);
     let image = plane / params.channels;
     let channel = plane - image * params.channels;
 
     let weights = image / params.images_per_task * params.parameter_stride + params.weight_offset + 9u * channel;
     let is_flipped = params.flip != 0u;
-    let first = i32(weights + select(0u, 8u, is_flipped));
+    let w = i32(weights + select(0u, 8u, is_flipped));
     let step = select(1, -1, is_flipped);
-    let w0 = parameters[first];
-    let w1 = parameters[first + step];
-    let w2 = parameters[first + 2 * step];
-    let w3 = parameters[first + 3 * step];
-    let w4 = parameters[first + 4 * step];
-    let w5 = parameters[first + 5 * step];
-    let w6 = parameters[first + 6 * step];
-    let w7 = parameters[first + 7 * step];
-    let w8 = parameters[first + 8 * step];
-
-    let width = i32(params.width);
-    let x = i32(4u * tile_x) - 1;
-    let xs = vec4<i32>(x, x + 1, x + 2, x + 3);
-    let xr = vec2<i32>(x + 4, x + 5);
-    let at = Columns(
-        clamp(xs, vec4<i32>(0), vec4<i32>(width - 1)),
-        clamp(xr, vec2<i32>(0), vec2<i32>(width - 1)),
-        select(vec4<f32>(0.0), vec4<f32>(1.0), (xs >= vec4<i32>(0)) & (xs < vec4<i32>(width))),
-        select(vec2<f32>(0.0), vec2<f32>(1.0), (xr >= vec2<i32>(0)) & (xr < vec2<i32>(width))),
-    );
-    let y = i32(4u * tile_y) - 1;
-    let from_plane = i32(plane * params.height * params.width);
+    let w0 = vec3<f32>(parameters[w], parameters[w + step], parameters[w + 2 * step]);
+    let w1 = vec3<f32>(parameters[w + 3 * step], parameters[w + 4 * step], parameters[w + 5 * step]);
+    let w2 = vec3<f32>(parameters[w + 6 * step], parameters[w + 7 * step], parameters[w + 8 * step]);
+    let at = strip_columns(i32(first_column) - 1, i32(params.width));
+    let area = params.height * params.width;
+    let from_plane = i32(plane * area);
+    var y = strip_y * params.rows;
+    let end = min(y + params.rows, params.height);
+    let columns = params.width - first_column;
+    var to = plane * area + y * params.width + first_column;
     var row: Row;
-    var s0 = vec4<f32>(0.0);
-    var s1 = vec4<f32>(0.0);
-    var s2 = vec4<f32>(0.0);
-    var s3 = vec4<f32>(0.0);
-    row = load(y, from_plane, at);
-    s0 = taps(w0, w1, w2, row, s0);
-    row = load(y + 1, from_plane, at);
-    s0 = taps(w3, w4, w5, row, s0);
-    s1 = taps(w0, w1, w2, row, s1);
-    row = load(y + 2, from_plane, at);
-    s0 = taps(w6, w7, w8, row, s0);
-    s1 = taps(w3, w4, w5, row, s1);
-    s2 = taps(w0, w1, w2, row, s2);
-    row = load(y + 3, from_plane, at);
-    s1 = taps(w6, w7, w8, row, s1);
-    s2 = taps(w3, w4, w5, row, s2);
-    s3 = taps(w0, w1, w2, row, s3);
-    row = load(y + 4, from_plane, at);
-    s2 = taps(w6, w7, w8, row, s2);
-    s3 = taps(w3, w4, w5, row, s3);
-    row = load(y + 5, from_plane, at);
-    s3 = taps(w6, w7, w8, row, s3);
-
-    let to = (plane * params.height + 4u * tile_y) * params.width + 4u * tile_x;
-    let rows = params.height - 4u * tile_y;
-    let columns = params.width - 4u * tile_x;
-    put(to, columns, s0);
-    if rows > 1u { put(to + params.width, columns, s1); }
-    if rows > 2u { put(to + 2u * params.width, columns, s2); }
-    if rows > 3u { put(to + 3u * params.width, columns, s3); }
+    // What the next row of output, and the one after it, have so far.
+    row = load(i32(y) - 1, from_plane, at);
+    var next = three_taps(w0, row, Strip());
+    row = load(i32(y), from_plane, at);
+    next = three_taps(w1, row, next);
+    var second = three_taps(w0, row, Strip());
+    loop {
+        row = load(i32(y) + 1, from_plane, at);
+        put(to, columns, three_taps(w2, row, next));
+        next = three_taps(w1, row, second);
+        second = three_taps(w0, row, Strip());
+        to += params.width;
+        y += 1u;
+        if y >= end {
+            break;
+        }
+    }
 }

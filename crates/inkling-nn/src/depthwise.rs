@@ -1,14 +1,17 @@
-//! Convolution of each channel by itself, without bias, forward and backward.
+//! Convolution of each channel by itself, without bias, forward and backward: 3×3 and 5×5 kernels by
+//! strips (`strips.rs`), all others by kernels for any geometry.
+
+mod strips;
 
 use inkling_gpu::kernels::{
-    conv2d_reduce_partials, depthwise_backward_input, depthwise_backward_weight, depthwise_forward, depthwise3x3_same,
-    depthwise5x5_same,
+    conv2d_reduce_partials, depthwise_backward_input, depthwise_backward_weight, depthwise_forward,
 };
 use inkling_gpu::{Buffer, GpuError, Recorder};
 
 use crate::axis::Span;
 use crate::conv2d::{GradientTarget, Padding, Write, most_splits};
 use crate::layout::Layout;
+use strips::Strips;
 
 /// Pixels that one partial sum of the weight gradient adds up, at least one image.
 const SPLIT_PIXELS: u32 = 4096;
@@ -32,6 +35,7 @@ pub struct Depthwise {
     in_size: [u32; 2],
     out_size: [u32; 2],
     weight_offset: u32,
+    strips: Option<Strips>,
 }
 
 impl Depthwise {
@@ -40,7 +44,8 @@ impl Depthwise {
         let (c, k) = (channels as usize, shape.kernel as usize);
         let weight_offset = layout.push(format!("{name}.weight"), &[c, 1, k, k]);
         let out_size = in_size.map(|size| shape.padding.out_size(size, shape.kernel, shape.stride));
-        Self { channels, shape, in_size, out_size, weight_offset }
+        let strips = Strips::of(shape, in_size, out_size);
+        Self { channels, shape, in_size, out_size, weight_offset, strips }
     }
 
     /// Height and width of the output.
@@ -81,8 +86,8 @@ impl Depthwise {
         output: &Buffer,
     ) -> Result<(), GpuError> {
         recorder.work(f64::from(span.all_images()) * self.flops());
-        if self.keeps_size() {
-            return self.same(recorder, span, parameters, (input, output), (false, Write::Replace));
+        if let Some(strips) = self.strips {
+            return self.strips_forward(recorder, strips, span, parameters, (input, output));
         }
         let params = depthwise_forward::Params {
             images: span.all_images(),
@@ -104,58 +109,6 @@ impl Depthwise {
         recorder.dispatch(params, buffers, rows * u64::from(self.out_size[1].div_ceil(4)))
     }
 
-    /// Whether the kernels for stride 1 take the layer: then the way back is the way there with the
-    /// convolution's kernels turned.
-    fn keeps_size(&self) -> bool {
-        let DepthwiseShape { kernel, stride, .. } = self.shape;
-        let centred = self.in_size == self.out_size && self.padding() == kernel / 2;
-        stride == 1 && centred && (kernel == 3 || kernel == 5)
-    }
-
-    fn same(
-        &self,
-        recorder: &mut Recorder,
-        span: Span,
-        parameters: &Buffer,
-        (input, output): (&Buffer, &Buffer),
-        (is_flipped, write): (bool, Write),
-    ) -> Result<(), GpuError> {
-        let [height, width] = self.in_size;
-        let (images, channels, images_per_task) = (span.all_images(), self.channels, span.images_per_task());
-        let parameter_stride = span.parameter_stride();
-        let weight_offset = span.parameter_offset(self.weight_offset);
-        let (flip, accumulate) = (u32::from(is_flipped), write as u32);
-        let tiles = u64::from(images * channels) * u64::from(height.div_ceil(4) * width.div_ceil(4));
-        let (input, parameters, output) = (input.all(), parameters.all(), output.all());
-        if self.shape.kernel == 3 {
-            let params = depthwise3x3_same::Params {
-                images,
-                channels,
-                height,
-                width,
-                images_per_task,
-                parameter_stride,
-                weight_offset,
-                flip,
-                accumulate,
-            };
-            recorder.dispatch(params, depthwise3x3_same::Buffers { input, parameters, output }, tiles)
-        } else {
-            let params = depthwise5x5_same::Params {
-                images,
-                channels,
-                height,
-                width,
-                images_per_task,
-                parameter_stride,
-                weight_offset,
-                flip,
-                accumulate,
-            };
-            recorder.dispatch(params, depthwise5x5_same::Buffers { input, parameters, output }, tiles)
-        }
-    }
-
     /// `d_input` = gradient with respect to the input, or is added to.
     ///
     /// # Errors
@@ -169,8 +122,9 @@ impl Depthwise {
         (d_input, write): (&Buffer, Write),
     ) -> Result<(), GpuError> {
         recorder.work(f64::from(span.all_images()) * self.flops());
-        if self.keeps_size() {
-            return self.same(recorder, span, parameters, (d_output, d_input), (true, write));
+        // The strips' kernels only replace: to be able to add costs as many loads again.
+        if let (Some(strips), Write::Replace) = (self.strips, write) {
+            return self.strips_backward_input(recorder, strips, span, parameters, (d_output, d_input));
         }
         let params = depthwise_backward_input::Params {
             images: span.all_images(),

@@ -17,6 +17,7 @@ mod loss;
 mod network;
 mod norm;
 mod norm_tangent;
+mod norm_unpooled;
 mod pointwise;
 mod pool;
 mod weights;

@@ -303,6 +303,9 @@ impl NormPool {
         context: NormContext<'_>,
         (output, output_offset): (&Buffer, u32),
     ) -> Result<(), GpuError> {
+        if self.window == 1 {
+            return self.unpooled_forward(recorder, images, input, context, (output, output_offset));
+        }
         let (_, images_per_set, groups) = self.rows(context.span);
         let params = norm_forward::Params {
             images,
@@ -344,8 +347,14 @@ impl NormPool {
         gradient: Option<&Buffer>,
     ) -> Result<(), GpuError> {
         let couples = self.norm != Norm::Frozen;
-        for part in parts.iter().filter(|_| couples || gradient.is_some()) {
-            self.backward_sums(recorder, part, context)?;
+        // Frozen statistics leave the input's gradient to no other image: one kernel does all.
+        let is_one_pass = !couples && self.window == 1;
+        for part in parts {
+            match part.d_input {
+                Some(d_input) if is_one_pass => self.frozen_backward(recorder, part, context, d_input)?,
+                _ if couples || gradient.is_some() => self.backward_sums(recorder, part, context)?,
+                _ => {}
+            }
         }
         if let Some(gradient) = gradient {
             self.backward_weight(recorder, context.span, (context.partials, 2), gradient)?;
@@ -369,7 +378,7 @@ impl NormPool {
             };
             recorder.dispatch(params, buffers, ROW_INVOCATIONS * u64::from(sets) * u64::from(groups))?;
         }
-        parts.iter().try_for_each(|part| self.backward_input(recorder, part, context))
+        parts.iter().filter(|_| !is_one_pass).try_for_each(|part| self.backward_input(recorder, part, context))
     }
 
     /// Adds the gradient of weight and bias from the first two of each segment's `sum_values` sums.

@@ -1,10 +1,7 @@
 //! Twins of the depthwise convolution shaders:
 //! `y_c = Σ_{u,v} w_cuv x_c(stride·(y,x) + (u,v) − padding)` with zeros outside the image.
 
-use crate::{
-    Depthwise3x3SameParams, Depthwise5x5SameParams, DepthwiseBackwardInputParams, DepthwiseBackwardWeightParams,
-    DepthwiseForwardParams, Real,
-};
+use crate::{DepthwiseBackwardInputParams, DepthwiseBackwardWeightParams, DepthwiseForwardParams, Real};
 
 /// The sizes that the three passes share.
 struct Geometry {
@@ -105,42 +102,4 @@ pub fn depthwise_backward_weight<F: Real>(
         let split = task * params.splits_per_task as usize + number / params.images_per_split as usize;
         partials[split * weights + weight] += d_output[y] * input[x];
     });
-}
-
-/// How the kernels of one size index: stride 1, and a size that stays.
-macro_rules! same {
-    ($params:ident, $kernel:literal, $input:ident, $parameters:ident, $output:ident) => {{
-        let geometry = Geometry {
-            images: $params.images as usize,
-            channels: $params.channels as usize,
-            in_height: $params.height as usize,
-            in_width: $params.width as usize,
-            out_height: $params.height as usize,
-            out_width: $params.width as usize,
-            kernel: $kernel,
-            stride: 1,
-            padding: $kernel / 2,
-        };
-        let task_offset = |image| image / $params.images_per_task as usize * $params.parameter_stride as usize;
-        let elements = geometry.images * geometry.channels * geometry.in_height * geometry.in_width;
-        if $params.accumulate == 0 {
-            $output[..elements].fill(F::ZERO);
-        }
-        geometry.for_each_product(|image, x, y, weight| {
-            let (first, tap) = (weight / ($kernel * $kernel) * ($kernel * $kernel), weight % ($kernel * $kernel));
-            let tap = if $params.flip == 0 { tap } else { $kernel * $kernel - 1 - tap };
-            $output[y] += $parameters[$params.weight_offset as usize + task_offset(image) + first + tap] * $input[x];
-        });
-    }};
-}
-
-/// Depthwise convolution with 3×3 kernels, turned by half a turn where `flip`; where `accumulate`,
-/// added to what is there.
-pub fn depthwise3x3_same<F: Real>(params: &Depthwise3x3SameParams, input: &[F], parameters: &[F], output: &mut [F]) {
-    same!(params, 3, input, parameters, output);
-}
-
-/// The same with 5×5 kernels.
-pub fn depthwise5x5_same<F: Real>(params: &Depthwise5x5SameParams, input: &[F], parameters: &[F], output: &mut [F]) {
-    same!(params, 5, input, parameters, output);
 }

@@ -12,6 +12,7 @@ mod conv3x3;
 mod dense;
 mod depthwise;
 mod film;
+mod depthwise_strips;
 mod gather;
 mod inner;
 mod linear;
@@ -20,9 +21,11 @@ mod mahalanobis;
 mod norm;
 mod norm_backward;
 mod norm_tangent;
+mod norm_unpooled;
 mod optim;
 mod params;
 mod params_film;
+mod params_depthwise;
 mod params_mahalanobis;
 mod params_solve;
 mod pointwise;
@@ -42,8 +45,10 @@ pub use cholesky::{cholesky_panel, cholesky_solve, cholesky_update};
 pub use conv2d::{conv2d_backward_input, conv2d_backward_weight, conv2d_forward, conv2d_reduce_partials};
 pub use conv3x3::{conv3x3_backward_weight, conv3x3_forward, conv3x3_pack};
 pub use dense::{dense_product, segment_mean};
-pub use depthwise::{
-    depthwise_backward_input, depthwise_backward_weight, depthwise_forward, depthwise3x3_same, depthwise5x5_same,
+pub use depthwise::{depthwise_backward_input, depthwise_backward_weight, depthwise_forward};
+pub use depthwise_strips::{
+    depthwise3x3_same, depthwise3x3_stride2_backward_input, depthwise3x3_stride2_forward, depthwise5x5_same,
+    depthwise5x5_stride2_backward_input, depthwise5x5_stride2_forward,
 };
 pub use film::{FILM_HIDDEN, film_backward, film_backward_hidden, film_forward};
 pub use gather::gather_rows;
@@ -67,9 +72,11 @@ pub use norm_tangent::{
     norm_backward_input_tangent, norm_backward_sums_tangent, norm_combine_backward_tangent, norm_tangent,
     norm_tangent_sums,
 };
+pub use norm_unpooled::{norm_frozen_backward, norm_unpooled_forward};
 pub use optim::{adam_step, clip_scale, sgd_step, squared_norm};
 pub use params::*;
 pub use params_film::*;
+pub use params_depthwise::*;
 pub use params_mahalanobis::*;
 pub use params_solve::*;
 pub use pointwise::{pointwise_forward, pointwise_pack};

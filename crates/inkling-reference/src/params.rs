@@ -118,87 +118,6 @@ pub struct Conv3x3BackwardWeightParams {
     pub images_per_task: u32,
 }
 
-/// `shaders/nn/depthwise_forward.wgsl`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct DepthwiseForwardParams {
-    pub images: u32,
-    pub channels: u32,
-    pub in_height: u32,
-    pub in_width: u32,
-    pub out_height: u32,
-    pub out_width: u32,
-    pub kernel: u32,
-    pub stride: u32,
-    pub padding: u32,
-    pub images_per_task: u32,
-    pub parameter_stride: u32,
-    pub weight_offset: u32,
-}
-
-/// `shaders/nn/depthwise_backward_input.wgsl`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct DepthwiseBackwardInputParams {
-    pub images: u32,
-    pub channels: u32,
-    pub in_height: u32,
-    pub in_width: u32,
-    pub out_height: u32,
-    pub out_width: u32,
-    pub kernel: u32,
-    pub stride: u32,
-    pub padding: u32,
-    pub images_per_task: u32,
-    pub parameter_stride: u32,
-    pub weight_offset: u32,
-    pub accumulate: u32,
-}
-
-/// `shaders/nn/depthwise_backward_weight.wgsl`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct DepthwiseBackwardWeightParams {
-    pub images: u32,
-    pub channels: u32,
-    pub in_height: u32,
-    pub in_width: u32,
-    pub out_height: u32,
-    pub out_width: u32,
-    pub kernel: u32,
-    pub stride: u32,
-    pub padding: u32,
-    pub splits: u32,
-    pub images_per_split: u32,
-    pub splits_per_task: u32,
-    pub images_per_task: u32,
-}
-
-/// `shaders/nn/depthwise3x3_same.wgsl`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Depthwise3x3SameParams {
-    pub images: u32,
-    pub channels: u32,
-    pub height: u32,
-    pub width: u32,
-    pub images_per_task: u32,
-    pub parameter_stride: u32,
-    pub weight_offset: u32,
-    pub flip: u32,
-    pub accumulate: u32,
-}
-
-/// `shaders/nn/depthwise5x5_same.wgsl`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Depthwise5x5SameParams {
-    pub images: u32,
-    pub channels: u32,
-    pub height: u32,
-    pub width: u32,
-    pub images_per_task: u32,
-    pub parameter_stride: u32,
-    pub weight_offset: u32,
-    pub flip: u32,
-    pub accumulate: u32,
-}
-
 /// `shaders/nn/pointwise_pack.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PointwisePackParams {
@@ -281,6 +200,41 @@ pub struct NormForwardParams {
     pub floor: f32,
     pub ceiling: f32,
     pub output_offset: u32,
+    pub images_per_task: u32,
+    pub parameter_stride: u32,
+    pub weight_offset: u32,
+    pub bias_offset: u32,
+}
+
+/// `shaders/nn/norm_unpooled_forward.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NormUnpooledForwardParams {
+    pub images: u32,
+    pub channels: u32,
+    pub pixels: u32,
+    pub segment_pixels: u32,
+    pub groups: u32,
+    pub images_per_set: u32,
+    pub floor: f32,
+    pub ceiling: f32,
+    pub output_offset: u32,
+    pub images_per_task: u32,
+    pub parameter_stride: u32,
+    pub weight_offset: u32,
+    pub bias_offset: u32,
+}
+
+/// `shaders/nn/norm_frozen_backward.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NormFrozenBackwardParams {
+    pub images: u32,
+    pub channels: u32,
+    pub pixels: u32,
+    pub segment_pixels: u32,
+    pub segments: u32,
+    pub floor: f32,
+    pub ceiling: f32,
+    pub d_output_offset: u32,
     pub images_per_task: u32,
     pub parameter_stride: u32,
     pub weight_offset: u32,

@@ -127,11 +127,11 @@ macro_rules! same_params {
             channels: $forward.channels,
             height: $forward.in_height,
             width: $forward.in_width,
+            rows: 4,
             images_per_task: $forward.images_per_task,
             parameter_stride: $forward.parameter_stride,
             weight_offset: $forward.weight_offset,
             flip: $flip,
-            accumulate: 0,
         }
     };
 }
@@ -160,6 +160,52 @@ fn kernels_for_stride_1_are_both_directions_of_the_plain_ones() {
         for (found, expected) in run(0).iter().chain(&run(1)).zip(plain.iter().chain(&back)) {
             assert!((found - expected).abs() < 1e-12, "{found}, expected {expected}");
         }
+    }
+}
+
+/// What a kernel for stride 2 is called with; its strips have `$rows: 2`.
+macro_rules! stride2_params {
+    ($Params:ident, $forward:ident, $rows:ident) => {
+        $Params {
+            images: $forward.images,
+            channels: $forward.channels,
+            in_height: $forward.in_height,
+            in_width: $forward.in_width,
+            out_height: $forward.out_height,
+            out_width: $forward.out_width,
+            padding: $forward.padding,
+            $rows: 2,
+            images_per_task: $forward.images_per_task,
+            parameter_stride: $forward.parameter_stride,
+            weight_offset: $forward.weight_offset,
+        }
+    };
+}
+
+#[test]
+fn kernels_for_stride_2_are_the_plain_ones() {
+    for kernel in [3, 5] {
+        let forward = forward_params([[7, 8], [4, 4]], [kernel, 2, kernel / 2]);
+        let input = noise(1, (IMAGES * CHANNELS * 7 * 8) as usize);
+        let d_output = noise(3, (IMAGES * CHANNELS * 4 * 4) as usize);
+        let parameters = noise(2, (TASKS * stride(kernel)) as usize);
+        let (mut output, mut d_input) = (vec![f64::NAN; d_output.len()], vec![f64::NAN; input.len()]);
+        if kernel == 3 {
+            let params = stride2_params!(Depthwise3x3Stride2ForwardParams, forward, rows);
+            depthwise3x3_stride2_forward(&params, &input, &parameters, &mut output);
+            let params = stride2_params!(Depthwise3x3Stride2BackwardInputParams, forward, pairs);
+            depthwise3x3_stride2_backward_input(&params, &d_output, &parameters, &mut d_input);
+        } else {
+            let params = stride2_params!(Depthwise5x5Stride2ForwardParams, forward, rows);
+            depthwise5x5_stride2_forward(&params, &input, &parameters, &mut output);
+            let params = stride2_params!(Depthwise5x5Stride2BackwardInputParams, forward, pairs);
+            depthwise5x5_stride2_backward_input(&params, &d_output, &parameters, &mut d_input);
+        }
+        let mut plain = vec![f64::NAN; d_output.len()];
+        depthwise_forward(&forward, &input, &parameters, &mut plain);
+        let mut back = vec![f64::NAN; input.len()];
+        depthwise_backward_input(&backward_params(&forward), &d_output, &parameters, &mut back);
+        assert_eq!((output, d_input), (plain, back));
     }
 }
 

@@ -13,8 +13,6 @@ pub fn cases() -> Vec<Case> {
         "depthwise_forward/geometries" => forward,
         "depthwise_backward_input/geometries" => backward_input,
         "depthwise_backward_weight/geometries" => backward_weight,
-        "depthwise3x3_same/shapes" => same3,
-        "depthwise5x5_same/shapes" => same5,
     ]
 }
 
@@ -191,63 +189,5 @@ async fn backward_weight(gpu: &Gpu) -> Result<(), String> {
             bench.check(&what, &output, &expected, tolerance).await?;
         }
     }
-    Ok(())
-}
-
-/// `[images, images_per_task, channels, height, width]`
-const SAME: [[u32; 5]; 6] =
-    [[1, 1, 1, 1, 1], [4, 2, 3, 5, 7], [3, 1, 5, 4, 4], [2, 2, 67, 3, 6], [6, 3, 2, 13, 9], [1, 1, 4, 28, 30]];
-
-/// Tests a kernel of stride 1 that keeps the size, in both directions.
-macro_rules! same {
-    ($gpu:ident, $stem:ident, $Twin:ident, $kernel:literal) => {
-        for [images, images_per_task, channels, height, width] in SAME {
-            let stride = WEIGHT_OFFSET + channels * $kernel * $kernel + 2;
-            for (parameter_stride, flip, accumulate) in [(0, 0, 0), (stride, 1, 0), (stride, 0, 1)] {
-                let (params, reference) = params!($stem $Twin {
-                    images: images,
-                    channels: channels,
-                    height: height,
-                    width: width,
-                    images_per_task: images_per_task,
-                    parameter_stride: parameter_stride,
-                    weight_offset: WEIGHT_OFFSET,
-                    flip: flip,
-                    accumulate: accumulate,
-                });
-                let elements = images * channels * height * width;
-                let values = noise(1, elements as usize);
-                let weights = noise(2, (images / images_per_task * stride) as usize);
-                let mut bench = Bench::new($gpu)?;
-                let (input, parameters) = (bench.input(&values).await?, bench.input(&weights).await?);
-                let output = match accumulate {
-                    0 => bench.output(elements).await?,
-                    _ => bench.updated(noise(4, elements as usize)).await?,
-                };
-                let buffers = kernels::$stem::Buffers {
-                    input: input.all(),
-                    parameters: parameters.all(),
-                    output: output.all(),
-                };
-                bench.run(params, buffers, images * channels * height.div_ceil(4) * width.div_ceil(4))?;
-                let mut expected = output.initial.clone();
-                twin::$stem(&reference, &values, &weights, &mut expected);
-                let what = format!(
-                    "{images} images of {channels}×{height}×{width}, stride of tasks {parameter_stride}, flip {flip}, \
-                     accumulate {accumulate}"
-                );
-                bench.check(&what, &output, &expected, Tolerance::sum($kernel * $kernel + 1, 1.0)).await?;
-            }
-        }
-    };
-}
-
-async fn same3(gpu: &Gpu) -> Result<(), String> {
-    same!(gpu, depthwise3x3_same, Depthwise3x3SameParams, 3);
-    Ok(())
-}
-
-async fn same5(gpu: &Gpu) -> Result<(), String> {
-    same!(gpu, depthwise5x5_same, Depthwise5x5SameParams, 5);
     Ok(())
 }

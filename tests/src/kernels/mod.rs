@@ -9,6 +9,7 @@ mod conv3x3;
 mod dense;
 mod depthwise;
 mod film;
+mod depthwise_strips;
 mod inner;
 mod linear;
 mod linear_head;
@@ -17,6 +18,7 @@ mod norm;
 mod norm_backward;
 mod norm_data;
 mod norm_tangent;
+mod norm_unpooled;
 mod optim;
 mod pointwise;
 mod pool;
@@ -56,10 +58,12 @@ pub fn cases() -> Vec<Case> {
         conv3x3::cases(),
         depthwise::cases(),
         film::cases(),
+        depthwise_strips::cases(),
         pointwise::cases(),
         norm::cases(),
         norm_backward::cases(),
         norm_tangent::cases(),
+        norm_unpooled::cases(),
         pool::cases(),
         linear::cases(),
         softmax::cases(),
