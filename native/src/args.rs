@@ -468,7 +468,7 @@ pub struct WeightsShowArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum BenchCommand {
-    /// Forward, and forward + backward, of Conv-4: milliseconds, GFLOP/s, dispatches
+    /// Forward, and forward + backward, of Conv-4: milliseconds, GFLOP/s and GB/s by layer, dispatches, and what the adapter does at best
     Conv4(Conv4Args),
     /// The same of a larger network
     Backbone(BackboneArgs),
@@ -500,13 +500,20 @@ pub struct HeadsArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
-  inkling bench steps --methods prototypes,implicit --tasks 1,32 --set model.channels=32 --set gradient.estimator=full")]
+  inkling bench steps --methods prototypes,implicit --tasks 1,32 --set model.channels=32 --set gradient.estimator=full
+  inkling bench steps --methods prototypes --estimators chunked,lite,full --tasks 1 --repeats 1 --memory-budget 2GiB \
+    --data scenes --set data.image_size=224 --set task.shots=20 --set model.backbone=efficientnet-lite0 \
+    --set model.trained=norms
+What is planned above --memory-budget is not run: its row gives the plan.")]
 pub struct StepsArgs {
     #[command(flatten)]
     pub config: ConfigArgs,
     /// Heads (prototypes, implicit, unrolled, neumann, ridge, mahalanobis) and learners (maml, fomaml, reptile, imaml)
     #[arg(long, value_delimiter = ',', value_name = "NAME,...", default_value = "prototypes,implicit")]
     pub methods: Vec<Method>,
+    /// Each method with each of these (full, chunked, lite, subsampled); the configuration's own when left out
+    #[arg(long, value_delimiter = ',', value_name = "NAME,...")]
+    pub estimators: Vec<Estimator>,
     /// Tasks of one outer step, all side by side; several numbers are compared
     #[arg(long, value_delimiter = ',', value_name = "TASKS,...", default_value = "1,32",
           value_parser = clap::value_parser!(u32).range(1..=4096))]
@@ -514,6 +521,27 @@ pub struct StepsArgs {
     /// Timed steps of each, after one that is not
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub repeats: u32,
+}
+
+/// An estimator by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Estimator {
+    Full,
+    Chunked,
+    Lite,
+    Subsampled,
+}
+
+impl Estimator {
+    /// The name in configurations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Chunked => "chunked",
+            Self::Lite => "lite",
+            Self::Subsampled => "subsampled",
+        }
+    }
 }
 
 /// A head or a learner by its name.

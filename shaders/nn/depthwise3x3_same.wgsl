@@ -5,8 +5,8 @@
 // One invocation owns a strip of 8 columns and `rows` rows of one channel. It walks down, loading
 // each row of the input once and adding it to the 3 rows of output that it belongs to. Sums and
 // weights are spelled out with constant indices, so that they stay in registers.
-// Launch: images · channels · ⌈height / rows⌉ · ⌈width / 8⌉ invocations. Loop bound: rows. Workgroup
-// memory: none.
+// Launch: images · channels · ⌈height / rows⌉ · ⌈width / 8⌉ invocations. Loop bound: rows.
+// Workgroup memory: none.
 // Bindings: input [images, channels, height, width]; parameters (flat); output like the input.
 
 #import shared/grid.wgsl

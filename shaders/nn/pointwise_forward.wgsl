@@ -7,11 +7,11 @@
 // pixels.
 // Weights come as a uniform, packed [512 inputs][32 outputs] (pointwise_pack): a broadcast from
 // there is far cheaper than a storage load, on processors as on GPUs.
-// Sums are spelled out with constant indices, so that they stay in registers everywhere.
 // Launch: images · ⌈pixels / 4⌉ invocations. Loop bound: slab_inputs. Workgroup memory: none.
 // Bindings: input [images, in_channels, pixels]; weights (uniform); parameters (the bias);
 // output [images, out_channels, pixels].
 
+#import shared/block_of_outputs.wgsl
 #import shared/grid.wgsl
 
 struct Params {
@@ -34,16 +34,6 @@ struct Params {
 @group(0) @binding(2) var<uniform> weights: array<vec4<f32>, 4096>;
 @group(0) @binding(3) var<storage, read> parameters: array<f32>;
 @group(0) @binding(4) var<storage, read_write> output: array<f32>;
-
-alias Sums = array<vec4<f32>, 32>;
-
-// The products of four channels.
-fn four(k: vec4<f32>, x: vec4<f32>, s: u32, sums: ptr<function, Sums>) {
-    (*sums)[s] = fma(vec4<f32>(k.x), x, (*sums)[s]);
-    (*sums)[s + 1u] = fma(vec4<f32>(k.y), x, (*sums)[s + 1u]);
-    (*sums)[s + 2u] = fma(vec4<f32>(k.z), x, (*sums)[s + 2u]);
-    (*sums)[s + 3u] = fma(vec4<f32>(k.w), x, (*sums)[s + 3u]);
-}
 
 fn put(channel: u32, first: u32, columns: u32, bias: u32, sum: vec4<f32>) {
     if params.first_output + channel >= params.out_channels {

@@ -49,6 +49,7 @@ pub struct Recorder {
     pace: Pace,
     stats: RecorderStats,
     profiler: Option<Profiler>,
+    scope: u32,
 }
 
 impl Recorder {
@@ -71,6 +72,7 @@ impl Recorder {
             pace: Pace::of(gpu.tier()),
             stats: RecorderStats::default(),
             profiler,
+            scope: 0,
         })
     }
 
@@ -218,11 +220,11 @@ impl Recorder {
 
     fn pass(&mut self, stem: &'static str) -> &mut wgpu::ComputePass<'static> {
         let encoder = open(&self.gpu, &mut self.encoder);
-        let profiler = &mut self.profiler;
+        let (profiler, scope) = (&mut self.profiler, self.scope);
         self.pass.get_or_insert_with(|| {
             let descriptor = wgpu::ComputePassDescriptor {
                 label: None,
-                timestamp_writes: profiler.as_mut().and_then(|profiler| profiler.next(stem)),
+                timestamp_writes: profiler.as_mut().and_then(|profiler| profiler.next(scope, stem)),
             };
             encoder.begin_compute_pass(&descriptor).forget_lifetime()
         })
@@ -385,6 +387,23 @@ impl Recorder {
         mapping.wait(&self.gpu.shared).await?;
         self.readback.raw.unmap();
         Ok(())
+    }
+
+    /// What follows counts under this number in [`Recorder::scope_millis`].
+    pub fn scope(&mut self, scope: u32) {
+        self.scope = scope;
+    }
+
+    /// Milliseconds spent in each scope so far, by number; empty unless the device profiles.
+    pub fn scope_millis(&self) -> Vec<(u32, f64)> {
+        self.profiler.as_ref().map(Profiler::scope_millis).unwrap_or_default()
+    }
+
+    /// Forgets the times so far.
+    pub fn reset_times(&mut self) {
+        if let Some(profiler) = &mut self.profiler {
+            profiler.reset();
+        }
     }
 
     /// Time spent in each kernel so far, slowest first; empty unless the device profiles.

@@ -1,13 +1,15 @@
 //! Convolution with bias, forward and backward, by the kernels that suit the device.
 //!
-//! 3×3 kernels with stride 1 and padding 1 (`conv3x3_*`) and 1×1 kernels with stride 1
-//! (`pointwise_*`) run on packed uniform weights; all others, and the weight gradient of 1×1 kernels,
-//! run on the baseline (`conv2d_*`).
+//! 3×3 kernels with stride 1 and padding 1 (`conv3x3_*`, in `tiled3x3.rs`) and 1×1 kernels with stride
+//! 1 (`pointwise_*`, in `pointwise.rs`) have kernels of their own in every direction. All others run
+//! forward on packed weights (`conv2d_packed_forward`, in `packed.rs`) where they have outputs enough,
+//! and on the baseline (`conv2d_*`) in every other way.
 
-use inkling_gpu::kernels::{
-    conv2d_backward_input, conv2d_backward_weight, conv2d_forward, conv2d_reduce_partials, conv3x3_backward_weight,
-    conv3x3_forward, conv3x3_pack,
-};
+mod baseline;
+mod packed;
+mod tiled3x3;
+
+use inkling_gpu::kernels::conv2d_reduce_partials;
 use inkling_gpu::{Allocate, Buffer, Category, GpuError, Recorder, Tier};
 
 use crate::axis::Span;
@@ -16,18 +18,11 @@ use crate::pointwise;
 
 /// Stands for "no value" in kernels.
 pub(crate) const NONE: u32 = u32::MAX;
-/// Output channels of one `conv3x3_forward` launch.
-const BLOCK: u32 = 16;
-/// Input channels of one `conv3x3_forward` launch.
-const SLAB: u32 = 64;
-/// Input channels of one invocation of `conv3x3_backward_weight`.
-const WEIGHT_INPUTS: u32 = 4;
-/// Output channels of one invocation of `conv3x3_backward_weight`.
-const WEIGHT_OUTPUTS: u32 = 8;
-/// Bytes of one packed block and slab: 64 inputs × 9 taps × 16 outputs.
-const PACKED_BYTES: u64 = 64 * 9 * 16 * 4;
 /// Pixels that one split of the weight gradient sums over, at least one image.
 const SPLIT_PIXELS: u32 = 4096;
+
+/// Output channels below which packed weights are mostly padding.
+const FEWEST_PACKED: u32 = 16;
 
 /// A convolution layer: its geometry and where its parameters lie.
 #[derive(Clone, Debug)]
@@ -51,6 +46,8 @@ pub struct Conv2d {
 enum Kernels {
     Tiled3x3,
     Pointwise,
+    /// The baseline, but for the forward pass.
+    Packed,
     Baseline,
 }
 
@@ -100,7 +97,7 @@ pub struct Conv2dShape {
     pub has_bias: bool,
 }
 
-/// A layer's weights packed for its kernels, in both directions; empty for the baseline.
+/// A layer's weights packed for its kernels, in the directions that have such.
 #[derive(Debug)]
 pub struct PackedWeights<B> {
     forward: Option<B>,
@@ -150,7 +147,7 @@ impl Conv2d {
         let bias_offset = if has_bias { layout.push(format!("{name}.bias"), &[o]) } else { NONE };
         let out_size = in_size.map(|size| padding.out_size(size, kernel, stride));
         let padding = padding.before(in_size[0], kernel, stride);
-        let kernels = kernels((kernel, stride, padding), in_size == out_size, tier);
+        let kernels = kernels((kernel, stride, padding), in_size == out_size, out_channels, tier);
         Self {
             in_channels,
             out_channels,
@@ -168,6 +165,11 @@ impl Conv2d {
     /// Where the weights begin, and how many there are.
     pub(crate) fn weight_range(&self) -> (u32, u32) {
         (self.weight_offset, self.out_channels * self.fan_in())
+    }
+
+    /// Height and width of the kernel, and the stride.
+    pub(crate) fn window(&self) -> [u32; 2] {
+        [self.kernel, self.stride]
     }
 
     /// Inputs of each output.
@@ -212,10 +214,13 @@ impl Conv2d {
             let bytes = u64::from(tasks) * self.packed_bytes(inputs, outputs);
             allocate.buffer(Category::Workspace, &format!("{name}.packed.{direction}"), bytes)
         };
-        let packs = self.kernels != Kernels::Baseline;
+        let (packs, packs_back) = match self.kernels {
+            Kernels::Tiled3x3 | Kernels::Pointwise => (true, backward),
+            Kernels::Packed => (true, false),
+            Kernels::Baseline => (false, false),
+        };
         let forward = packs.then(|| room(self.in_channels, self.out_channels, "forward")).transpose()?;
-        let backward =
-            (packs && backward).then(|| room(self.out_channels, self.in_channels, "backward")).transpose()?;
+        let backward = packs_back.then(|| room(self.out_channels, self.in_channels, "backward")).transpose()?;
         Ok(PackedWeights { forward, backward })
     }
 
@@ -235,27 +240,13 @@ impl Conv2d {
             (&packed.forward, self.in_channels, self.out_channels, 0),
             (&packed.backward, self.out_channels, self.in_channels, 1),
         ];
-        for (buffer, in_channels, out_channels, transpose) in directions {
+        for (buffer, inputs, outputs, transpose) in directions {
             let Some(buffer) = buffer else { continue };
-            if self.kernels == Kernels::Pointwise {
-                let direction =
-                    pointwise::Direction { inputs: in_channels, outputs: out_channels, transpose: transpose == 1 };
-                direction.pack(recorder, (parameters, self.weight_offset), (tasks, stride), buffer)?;
-                continue;
+            let of_tasks = (parameters, self.weight_offset, tasks, stride);
+            match self.kernels {
+                Kernels::Tiled3x3 => self.pack_tiles(recorder, of_tasks, (inputs, outputs, transpose), buffer)?,
+                _ => self.rows(inputs, outputs, transpose == 1).pack(recorder, of_tasks, buffer)?,
             }
-            let elements = (packed_bytes(in_channels, out_channels) / 4) as u32;
-            let params = conv3x3_pack::Params {
-                tasks,
-                in_channels,
-                out_channels,
-                slabs: in_channels.div_ceil(SLAB),
-                elements,
-                parameter_stride: stride,
-                weight_offset: self.weight_offset,
-                transpose,
-            };
-            let buffers = conv3x3_pack::Buffers { parameters: parameters.all(), packed: buffer.all() };
-            recorder.dispatch(params, buffers, u64::from(tasks) * u64::from(elements))?;
         }
         Ok(())
     }
@@ -263,9 +254,14 @@ impl Conv2d {
     /// Bytes of one task's packed weights in one direction.
     fn packed_bytes(&self, inputs: u32, outputs: u32) -> u64 {
         match self.kernels {
-            Kernels::Pointwise => pointwise::Direction { inputs, outputs, transpose: false }.packed_bytes(),
-            Kernels::Tiled3x3 | Kernels::Baseline => packed_bytes(inputs, outputs),
+            Kernels::Tiled3x3 => tiled3x3::packed_bytes(inputs, outputs),
+            _ => self.rows(inputs, outputs, false).packed_bytes(),
         }
+    }
+
+    /// The packing by rows of terms: each input of a 1×1 convolution is one, of others one for each tap.
+    fn rows(&self, inputs: u32, outputs: u32, transpose: bool) -> pointwise::Direction {
+        pointwise::Direction { inputs: inputs * self.kernel * self.kernel, outputs, transpose }
     }
 
     /// The products on packed weights, of one direction.
@@ -278,12 +274,17 @@ impl Conv2d {
         weights: (&Buffer, &Buffer),
         buffers: (&Buffer, &Buffer),
     ) -> Result<(), GpuError> {
-        if self.kernels == Kernels::Pointwise {
-            let direction = pointwise::Direction { inputs, outputs, transpose };
-            let pixels = self.in_size[0] * self.in_size[1];
-            return direction.launch(recorder, (span, pixels), (bias_offset, write), weights, buffers).await;
+        match self.kernels {
+            Kernels::Pointwise => {
+                let pixels = self.in_size[0] * self.in_size[1];
+                let direction = self.rows(inputs, outputs, transpose);
+                direction.launch(recorder, (span, pixels), (bias_offset, write), weights, buffers).await
+            }
+            Kernels::Packed => self.packed_forward(recorder, span, (bias_offset, write), weights, buffers).await,
+            Kernels::Tiled3x3 | Kernels::Baseline => {
+                self.tiles(recorder, span, (inputs, outputs), (bias_offset, write), weights, buffers).await
+            }
         }
-        self.tiles(recorder, span, (inputs, outputs), (bias_offset, write), weights, buffers).await
     }
 
     /// `output` = convolution of `input` plus bias, for the images of `span`.
@@ -339,28 +340,7 @@ impl Conv2d {
             let buffers = (input, output);
             return self.packed_products(recorder, span, direction, (bias_offset, write), weights, buffers).await;
         }
-        recorder.work(f64::from(span.all_images()) * self.flops());
-        let params = conv2d_forward::Params {
-            images: span.all_images(),
-            in_channels: self.in_channels,
-            out_channels: self.out_channels,
-            in_height: self.in_size[0],
-            in_width: self.in_size[1],
-            out_height: self.out_size[0],
-            out_width: self.out_size[1],
-            kernel: self.kernel,
-            stride: self.stride,
-            padding: self.padding,
-            images_per_task: span.images_per_task(),
-            parameter_stride: span.parameter_stride(),
-            weight_offset: span.parameter_offset(self.weight_offset),
-            bias_offset,
-            accumulate: write as u32,
-        };
-        let buffers =
-            conv2d_forward::Buffers { input: input.all(), parameters: weights.parameters.all(), output: output.all() };
-        let blocks = self.out_channels.div_ceil(4);
-        recorder.dispatch(params, buffers, u64::from(span.all_images()) * elements(blocks, self.out_size))
+        self.baseline_forward(recorder, span, (bias_offset, write), weights.parameters, (input, output))
     }
 
     /// `d_input` = gradient with respect to the input, or is added to.
@@ -410,96 +390,28 @@ impl Conv2d {
             let buffers = (d_output, d_input);
             return self.packed_products(recorder, span, direction, (NONE, write), weights, buffers).await;
         }
-        recorder.work(f64::from(span.all_images()) * self.flops());
-        let params = conv2d_backward_input::Params {
-            images: span.all_images(),
-            in_channels: self.in_channels,
-            out_channels: self.out_channels,
-            in_height: self.in_size[0],
-            in_width: self.in_size[1],
-            out_height: self.out_size[0],
-            out_width: self.out_size[1],
-            kernel: self.kernel,
-            stride: self.stride,
-            padding: self.padding,
-            images_per_task: span.images_per_task(),
-            parameter_stride: span.parameter_stride(),
-            weight_offset: span.parameter_offset(self.weight_offset),
-            accumulate: write as u32,
-        };
-        let buffers = conv2d_backward_input::Buffers {
-            d_output: d_output.all(),
-            parameters: weights.parameters.all(),
-            d_input: d_input.all(),
-        };
-        recorder.dispatch(params, buffers, u64::from(span.all_images()) * self.in_elements())
-    }
-
-    /// Launches `conv3x3_forward` for every task with weights of its own, block of outputs and slab
-    /// of inputs.
-    async fn tiles(
-        &self,
-        recorder: &mut Recorder,
-        span: Span,
-        (in_channels, out_channels): (u32, u32),
-        (bias_offset, write): (u32, Write),
-        (packed, parameters): (&Buffer, &Buffer),
-        (input, output): (&Buffer, &Buffer),
-    ) -> Result<(), GpuError> {
-        let [height, width] = self.in_size;
-        let (tiles_x, tiles_y) = (width.div_ceil(4), height.div_ceil(2));
-        let (slabs, blocks) = (in_channels.div_ceil(SLAB), out_channels.div_ceil(BLOCK));
-        let (tasks, first_task, images) = span.parameter_tasks();
-        for task in 0..tasks {
-            if task > 0 {
-                recorder.breathe().await?;
-            }
-            recorder.work(f64::from(images) * self.flops());
-            let task_bytes = u64::from(first_task + task) * packed_bytes(in_channels, out_channels);
-            let bias_offset = if bias_offset == NONE { NONE } else { bias_offset + task * span.parameter_stride() };
-            for tile in 0..blocks * slabs {
-                let (block, slab) = (tile / slabs, tile % slabs);
-                let params = conv3x3_forward::Params {
-                    first_image: task * images,
-                    images,
-                    in_channels,
-                    out_channels,
-                    height,
-                    width,
-                    tiles_x,
-                    tiles_y,
-                    first_input: slab * SLAB,
-                    slab_inputs: (in_channels - slab * SLAB).min(SLAB),
-                    first_output: block * BLOCK,
-                    bias_offset: if slab == 0 { bias_offset } else { NONE },
-                    accumulate: if slab == 0 { write as u32 } else { Write::Add as u32 },
-                };
-                let buffers = conv3x3_forward::Buffers {
-                    input: input.all(),
-                    weights: packed.slice(task_bytes + u64::from(tile) * PACKED_BYTES, PACKED_BYTES)?,
-                    parameters: parameters.all(),
-                    output: output.all(),
-                };
-                recorder.dispatch(params, buffers, u64::from(images) * u64::from(tiles_x * tiles_y))?;
-            }
-        }
-        Ok(())
+        self.baseline_backward_input(recorder, span, weights.parameters, (d_output, d_input), write)
     }
 
     /// Elements of the partial sums that the weight gradient of up to `images` images needs, of up
     /// to `tasks` tasks with a gradient of their own.
     pub fn partial_elements(&self, images: u32, tasks: u32) -> u64 {
-        most_splits(images, tasks, self.split_images()) * self.parameter_elements()
+        let (images_per_split, segments) = self.split();
+        most_splits(images, tasks, images_per_split) * u64::from(segments) * self.parameter_elements()
     }
 
     fn parameter_elements(&self) -> u64 {
         u64::from(self.out_channels) * (u64::from(self.in_channels * self.kernel * self.kernel) + 1)
     }
 
-    /// Images of one split; it depends on the geometry alone.
-    fn split_images(&self) -> u32 {
+    /// Images of one split, and splits of one image where it is more than one; both depend on the
+    /// geometry alone.
+    fn split(&self) -> (u32, u32) {
         let area = (self.out_size[0] * self.out_size[1]).max(1);
-        (SPLIT_PIXELS / area).max(1)
+        match self.kernels {
+            Kernels::Pointwise => pointwise::split(area),
+            _ => ((SPLIT_PIXELS / area).max(1), 1),
+        }
     }
 
     /// Adds the gradient with respect to weight and bias.
@@ -549,44 +461,21 @@ impl Conv2d {
     ) -> Result<(), GpuError> {
         recorder.work(f64::from(span.all_images()) * self.flops());
         let (tasks, images_per_task) = span.gradient_tasks();
-        let images_per_split = self.split_images();
-        let splits_per_task = images_per_task.div_ceil(images_per_split).max(1);
-        let splits = tasks * splits_per_task;
-        let slices = (input.all(), d_output.all(), target.partials.all());
-        if self.kernels == Kernels::Tiled3x3 {
-            let params = conv3x3_backward_weight::Params {
-                images: span.all_images(),
-                in_channels: self.in_channels,
-                out_channels: self.out_channels,
-                height: self.in_size[0],
-                width: self.in_size[1],
-                splits,
-                images_per_split,
-                splits_per_task,
-                images_per_task,
-            };
-            let buffers = conv3x3_backward_weight::Buffers { input: slices.0, d_output: slices.1, partials: slices.2 };
-            let tiles = self.in_channels.div_ceil(WEIGHT_INPUTS) * self.out_channels.div_ceil(WEIGHT_OUTPUTS);
-            recorder.dispatch(params, buffers, u64::from(tiles) * u64::from(splits))?;
-        } else {
-            let params = conv2d_backward_weight::Params {
-                images: span.all_images(),
-                in_channels: self.in_channels,
-                out_channels: self.out_channels,
-                in_height: self.in_size[0],
-                in_width: self.in_size[1],
-                out_height: self.out_size[0],
-                out_width: self.out_size[1],
-                kernel: self.kernel,
-                stride: self.stride,
-                padding: self.padding,
-                splits,
-                images_per_split,
-                splits_per_task,
-                images_per_task,
-            };
-            let buffers = conv2d_backward_weight::Buffers { input: slices.0, d_output: slices.1, partials: slices.2 };
-            recorder.dispatch(params, buffers, u64::from(splits) * self.parameter_elements())?;
+        let (images_per_split, segments) = self.split();
+        let splits_per_task = images_per_task.div_ceil(images_per_split).max(1) * segments;
+        let splits =
+            Splits { all: tasks * splits_per_task, per_task: splits_per_task, images_per_split, images_per_task };
+        let products = (input, d_output, target.partials);
+        match self.kernels {
+            Kernels::Tiled3x3 => self.tiled_weight_products(recorder, span, splits, products)?,
+            Kernels::Pointwise => {
+                let channels = (self.in_channels, self.out_channels);
+                let pixels = self.in_size[0] * self.in_size[1];
+                pointwise::weight_products(recorder, (span, pixels), channels, (splits, segments), products)?;
+            }
+            Kernels::Packed | Kernels::Baseline => {
+                self.baseline_weight_products(recorder, span, splits, products)?;
+            }
         }
         let weights = self.parameter_elements() as u32 - self.out_channels;
         let has_bias = self.bias_offset != NONE;
@@ -601,18 +490,30 @@ impl Conv2d {
             bias_offset: if has_bias { span.gradient_offset(self.bias_offset) } else { 0 },
             gradient_stride: span.gradient_stride(),
         };
-        let buffers = conv2d_reduce_partials::Buffers { partials: slices.2, gradient: target.gradient.all() };
+        let buffers =
+            conv2d_reduce_partials::Buffers { partials: target.partials.all(), gradient: target.gradient.all() };
         recorder.dispatch(params, buffers, u64::from(tasks) * u64::from(added))
     }
+}
+
+/// How the images of a weight gradient are split into partial sums.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Splits {
+    /// Of all tasks.
+    pub all: u32,
+    pub per_task: u32,
+    pub images_per_split: u32,
+    pub images_per_task: u32,
 }
 
 /// The kernels that take a convolution on a device of this tier. Measured on processors alone: in a
 /// browser's software adapter the tiled ones take 2.5 s to compile; on a GPU the weight gradient's
 /// 288 sums may spill, which is to be measured before this rule is kept.
-fn kernels(shape: (u32, u32, u32), keeps_size: bool, tier: Tier) -> Kernels {
+fn kernels(shape: (u32, u32, u32), keeps_size: bool, out_channels: u32, tier: Tier) -> Kernels {
     match (shape, tier) {
         ((3, 1, 1), Tier::Cpu | Tier::Gpu | Tier::Browser) if keeps_size => Kernels::Tiled3x3,
         ((1, 1, 0), Tier::Cpu | Tier::Gpu | Tier::Browser) if keeps_size => Kernels::Pointwise,
+        (_, Tier::Cpu | Tier::Gpu | Tier::Browser) if out_channels >= FEWEST_PACKED => Kernels::Packed,
         _ => Kernels::Baseline,
     }
 }
@@ -622,11 +523,6 @@ fn kernels(shape: (u32, u32, u32), keeps_size: bool, tier: Tier) -> Kernels {
 pub(crate) fn most_splits(images: u32, tasks: u32, split: u32) -> u64 {
     let (images, tasks, split) = (u64::from(images), u64::from(tasks.min(images)), u64::from(split));
     ((images + tasks * (split - 1)) / split).max(1)
-}
-
-/// Bytes of one task's packed weights in one direction.
-fn packed_bytes(inputs: u32, outputs: u32) -> u64 {
-    u64::from(outputs.div_ceil(BLOCK) * inputs.div_ceil(SLAB)) * PACKED_BYTES
 }
 
 fn elements(channels: u32, size: [u32; 2]) -> u64 {

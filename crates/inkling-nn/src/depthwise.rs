@@ -58,6 +58,11 @@ impl Depthwise {
         (self.weight_offset, self.channels * self.fan_in())
     }
 
+    /// Height and width of the kernel, and the stride.
+    pub(crate) fn window(&self) -> [u32; 2] {
+        [self.shape.kernel, self.shape.stride]
+    }
+
     /// Inputs of each output.
     pub fn fan_in(&self) -> u32 {
         self.shape.kernel * self.shape.kernel

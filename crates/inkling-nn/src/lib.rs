@@ -31,8 +31,8 @@ pub use layout::{Entry, Layout};
 pub use linear::Linear;
 pub use loss::softmax_cross_entropy_tangent;
 pub use network::{
-    Activations, Backbone, Chunk, Direction, DirectionScratch, Gradients, Keep, Network, NetworkConfig, Pass, Scratch,
-    TangentChunk, Tangents, Trained,
+    Activations, Backbone, Chunk, Direction, DirectionScratch, Gradients, Keep, LayerWork, Network, NetworkConfig,
+    Pass, Scratch, TangentChunk, Tangents, Trained,
 };
 pub use norm::{Activation, Norm, NormContext, NormPart, NormPool, NormPoolShape};
 pub use norm_tangent::{NormTangentContext, NormTangentPart};

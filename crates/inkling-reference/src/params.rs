@@ -206,6 +206,55 @@ pub struct NormForwardParams {
     pub bias_offset: u32,
 }
 
+/// `shaders/bench/peak_copy.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PeakCopyParams {
+    pub quads: u32,
+}
+
+/// `shaders/bench/peak_multiply.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PeakMultiplyParams {
+    pub invocations: u32,
+    pub rounds: u32,
+}
+
+/// `shaders/nn/conv2d_packed_forward.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Conv2dPackedForwardParams {
+    pub first_image: u32,
+    pub images: u32,
+    pub in_channels: u32,
+    pub out_channels: u32,
+    pub in_height: u32,
+    pub in_width: u32,
+    pub out_height: u32,
+    pub out_width: u32,
+    pub kernel: u32,
+    pub stride: u32,
+    pub padding: u32,
+    pub first_term: u32,
+    pub slab_terms: u32,
+    pub first_output: u32,
+    pub bias_offset: u32,
+    pub accumulate: u32,
+}
+
+/// `shaders/nn/pointwise_backward_weight.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PointwiseBackwardWeightParams {
+    pub images: u32,
+    pub in_channels: u32,
+    pub out_channels: u32,
+    pub pixels: u32,
+    pub splits: u32,
+    pub images_per_split: u32,
+    pub segments: u32,
+    pub segment_pixels: u32,
+    pub splits_per_task: u32,
+    pub images_per_task: u32,
+}
+
 /// `shaders/nn/norm_unpooled_forward.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NormUnpooledForwardParams {

@@ -1,6 +1,6 @@
 //! Twins of the shaders of 1×1 convolutions on packed weights.
 
-use crate::{PointwiseForwardParams, PointwisePackParams, Real};
+use crate::{PointwiseBackwardWeightParams, PointwiseForwardParams, PointwisePackParams, Real};
 
 /// Output channels of a block.
 const OUTPUTS: usize = 32;
@@ -55,6 +55,34 @@ pub fn pointwise_forward<F: Real>(
                     sum += parameters[params.bias_offset as usize + o];
                 }
                 output[at] = sum;
+            }
+        }
+    }
+}
+
+/// Partial sums `[splits, outputs · inputs + outputs]` of the gradient of weights and biases.
+pub fn pointwise_backward_weight<F: Real>(
+    params: &PointwiseBackwardWeightParams,
+    input: &[F],
+    d_output: &[F],
+    partials: &mut [F],
+) {
+    let [inputs, outputs, pixels, segments] =
+        [params.in_channels, params.out_channels, params.pixels, params.segments].map(|value| value as usize);
+    let length = outputs * (inputs + 1);
+    partials[..params.splits as usize * length].fill(F::ZERO);
+    for image in 0..params.images as usize {
+        let (task, number) = (image / params.images_per_task as usize, image % params.images_per_task as usize);
+        for pixel in 0..pixels {
+            let segment = pixel / params.segment_pixels as usize;
+            let split = number / params.images_per_split as usize * segments + segment;
+            let sums = &mut partials[(task * params.splits_per_task as usize + split) * length..][..length];
+            for o in 0..outputs {
+                let dy = d_output[(image * outputs + o) * pixels + pixel];
+                for n in 0..inputs {
+                    sums[o * inputs + n] += dy * input[(image * inputs + n) * pixels + pixel];
+                }
+                sums[outputs * inputs + o] += dy;
             }
         }
     }

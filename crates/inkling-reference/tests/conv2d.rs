@@ -251,3 +251,120 @@ fn a_known_convolution() {
     // Cross-correlation: the weight at (1, 1) meets the pixel itself, that at (1, 2) its right neighbour.
     assert_eq!(output, [9965.0, 8854.0, 6632.0, 5521.0]);
 }
+
+/// The packed convolution against the plain one: 35 outputs are two blocks, 18 terms two slabs here.
+#[test]
+fn packed_terms_are_the_plain_convolution() {
+    let (images, in_channels, out_channels, kernel, offset) = (2, 2, 35, 3, 4);
+    let forward = Conv2dForwardParams {
+        images,
+        in_channels,
+        out_channels,
+        in_height: 6,
+        in_width: 7,
+        out_height: 3,
+        out_width: 4,
+        kernel,
+        stride: 2,
+        padding: 1,
+        images_per_task: images,
+        parameter_stride: 0,
+        weight_offset: offset,
+        bias_offset: 1,
+        accumulate: 0,
+    };
+    let terms = in_channels * kernel * kernel;
+    let input = noise(1, (images * in_channels * 42) as usize);
+    let parameters = noise(2, (offset + out_channels * terms + out_channels) as usize);
+    let mut plain = vec![f64::NAN; (images * out_channels * 12) as usize];
+    conv2d_forward(&forward, &input, &parameters, &mut plain);
+    let pack = PointwisePackParams {
+        tasks: 1,
+        blocks: 2,
+        rows: terms,
+        inputs: terms,
+        outputs: out_channels,
+        task_elements: 2 * terms * 32,
+        parameter_stride: 0,
+        weight_offset: offset,
+        transpose: 0,
+    };
+    let mut packed = vec![f64::NAN; (2 * terms * 32) as usize];
+    pointwise_pack(&pack, &parameters, &mut packed);
+    let mut output = vec![f64::NAN; plain.len()];
+    for (block, first_term) in [(0, 0), (0, 10), (1, 0), (1, 10)] {
+        let params = Conv2dPackedForwardParams {
+            first_image: 0,
+            images,
+            in_channels,
+            out_channels,
+            in_height: 6,
+            in_width: 7,
+            out_height: 3,
+            out_width: 4,
+            kernel,
+            stride: 2,
+            padding: 1,
+            first_term,
+            slab_terms: if first_term == 0 { 10 } else { terms - 10 },
+            first_output: 32 * block,
+            bias_offset: if first_term == 0 { 1 } else { u32::MAX },
+            accumulate: u32::from(first_term > 0),
+        };
+        let weights = &packed[((block * terms + first_term) * 32) as usize..];
+        conv2d_packed_forward(&params, &input, weights, &parameters, &mut output);
+    }
+    for (found, expected) in output.iter().zip(&plain) {
+        assert!((found - expected).abs() < 1e-12, "{found}, expected {expected}");
+    }
+}
+
+/// Partial sums of 1×1 kernels, by images and by parts of an image, against the plain ones.
+#[test]
+fn pointwise_weight_gradients_are_the_plain_ones() {
+    let (images, in_channels, out_channels, pixels) = (4, 3, 5, 6);
+    let input = noise(1, (images * in_channels * pixels) as usize);
+    let d_output = noise(2, (images * out_channels * pixels) as usize);
+    let length = (out_channels * (in_channels + 1)) as usize;
+    let total = |partials: &[f64]| -> Vec<f64> {
+        (0..length).map(|at| partials.iter().skip(at).step_by(length).sum()).collect()
+    };
+    let plain = Conv2dBackwardWeightParams {
+        images,
+        in_channels,
+        out_channels,
+        in_height: pixels,
+        in_width: 1,
+        out_height: pixels,
+        out_width: 1,
+        kernel: 1,
+        stride: 1,
+        padding: 0,
+        splits: 1,
+        images_per_split: images,
+        splits_per_task: 1,
+        images_per_task: images,
+    };
+    let mut expected = vec![f64::NAN; length];
+    conv2d_backward_weight(&plain, &input, &d_output, &mut expected);
+    for (images_per_split, segments, segment_pixels) in [(4, 1, 6), (3, 1, 6), (1, 2, 4)] {
+        let splits = images.div_ceil(images_per_split) * segments;
+        let params = PointwiseBackwardWeightParams {
+            images,
+            in_channels,
+            out_channels,
+            pixels,
+            splits,
+            images_per_split,
+            segments,
+            segment_pixels,
+            splits_per_task: splits,
+            images_per_task: images,
+        };
+        let mut partials = vec![f64::NAN; splits as usize * length];
+        pointwise_backward_weight(&params, &input, &d_output, &mut partials);
+        for (found, expected) in total(&partials).iter().zip(&expected) {
+            assert!((found - expected).abs() < 1e-12, "{found}, expected {expected}");
+        }
+    }
+}

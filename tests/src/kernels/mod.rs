@@ -5,11 +5,12 @@ mod augment;
 mod bench;
 mod cholesky;
 mod conv2d;
+mod conv2d_packed;
 mod conv3x3;
 mod dense;
 mod depthwise;
-mod film;
 mod depthwise_strips;
+mod film;
 mod inner;
 mod linear;
 mod linear_head;
@@ -20,6 +21,7 @@ mod norm_data;
 mod norm_tangent;
 mod norm_unpooled;
 mod optim;
+mod peak;
 mod pointwise;
 mod pool;
 mod prototype;
@@ -55,6 +57,7 @@ pub(crate) use params;
 pub fn cases() -> Vec<Case> {
     [
         conv2d::cases(),
+        conv2d_packed::cases(),
         conv3x3::cases(),
         depthwise::cases(),
         film::cases(),
@@ -76,6 +79,7 @@ pub fn cases() -> Vec<Case> {
         solve::cases(),
         dense::cases(),
         optim::cases(),
+        peak::cases(),
         inner::cases(),
         augment::cases(),
     ]

@@ -12,6 +12,7 @@ pub fn cases() -> Vec<Case> {
     case_list![
         "pointwise_pack/directions" => pack,
         "pointwise_forward/shapes" => forward,
+        "pointwise_backward_weight/shapes" => backward_weight,
     ]
 }
 
@@ -117,4 +118,53 @@ async fn forward_tile(
          block {block}, bias {has_bias}, accumulate {accumulate}"
     );
     bench.check(&what, &output, &expected, Tolerance::sum(slab_inputs + 2, 1.0)).await
+}
+
+/// `[images, images_per_task, in_channels, out_channels, pixels, images_per_split, segment_pixels]`
+const SPLITS: [[u32; 7]; 7] = [
+    [1, 1, 1, 1, 1, 1, 1],
+    [4, 2, 3, 5, 35, 2, 35],
+    [5, 5, 9, 17, 6, 2, 6],
+    [2, 2, 67, 31, 49, 1, 20],
+    [6, 3, 8, 16, 143, 1, 64],
+    [3, 1, 20, 33, 12, 4, 12],
+    // More terms of a sum than an invocation may loop over in all.
+    [1, 1, 2, 3, 70_001, 1, 35_001],
+];
+
+async fn backward_weight(gpu: &Gpu) -> Result<(), String> {
+    for shape in SPLITS {
+        let [images, images_per_task, in_channels, out_channels, pixels, images_per_split, segment_pixels] = shape;
+        let segments = pixels.div_ceil(segment_pixels);
+        let splits_per_task = images_per_task.div_ceil(images_per_split) * segments;
+        let splits = images / images_per_task * splits_per_task;
+        let (params, reference) = params!(pointwise_backward_weight PointwiseBackwardWeightParams {
+            images: images,
+            in_channels: in_channels,
+            out_channels: out_channels,
+            pixels: pixels,
+            splits: splits,
+            images_per_split: images_per_split,
+            segments: segments,
+            segment_pixels: segment_pixels,
+            splits_per_task: splits_per_task,
+            images_per_task: images_per_task,
+        });
+        let values = noise(1, (images * in_channels * pixels) as usize);
+        let dy = noise(2, (images * out_channels * pixels) as usize);
+        let mut bench = Bench::new(gpu)?;
+        let (input, d_output) = (bench.input(&values).await?, bench.input(&dy).await?);
+        let output = bench.output(splits * out_channels * (in_channels + 1)).await?;
+        let buffers = kernels::pointwise_backward_weight::Buffers {
+            input: input.all(),
+            d_output: d_output.all(),
+            partials: output.all(),
+        };
+        bench.run(params, buffers, splits * in_channels.div_ceil(8) * out_channels.div_ceil(16))?;
+        let mut expected = output.initial.clone();
+        twin::pointwise_backward_weight(&reference, &values, &dy, &mut expected);
+        let tolerance = Tolerance::sum(images_per_split * segment_pixels, 1.0);
+        bench.check(&format!("partials of {shape:?}"), &output, &expected, tolerance).await?;
+    }
+    Ok(())
 }

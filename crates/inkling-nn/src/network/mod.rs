@@ -6,6 +6,7 @@ mod memory;
 mod pass;
 mod places;
 mod tangent;
+mod work;
 
 use inkling_gpu::Tier;
 
@@ -21,6 +22,7 @@ pub(crate) use builder::{Builder, Role};
 pub use memory::{Activations, DirectionScratch, Gradients, Keep, Scratch, Tangents};
 pub use pass::{Chunk, Pass};
 pub use tangent::{Direction, TangentChunk};
+pub use work::LayerWork;
 
 /// An architecture with its own settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

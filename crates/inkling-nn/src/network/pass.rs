@@ -58,6 +58,7 @@ impl Network {
     /// # Errors
     /// Device errors.
     pub fn prepare(&self, recorder: &mut Recorder, pass: Pass<'_>) -> Result<(), GpuError> {
+        recorder.scope(self.prepare_scope());
         self.pack(recorder, pass, pass.parameters, &pass.scratch.packed)
     }
 
@@ -130,6 +131,7 @@ impl Network {
     ) -> Result<(), GpuError> {
         for stretch in self.stretches(pass.axis, chunks, |chunk| chunk)? {
             for number in 0..self.nodes.len() {
+                recorder.scope(self.forward_scope(number));
                 self.forward_node(recorder, number, pass, stretch, embeddings).await?;
             }
         }
@@ -214,6 +216,7 @@ impl Network {
     ) -> Result<(), GpuError> {
         for stretch in self.stretches(pass.axis, chunks, |chunk| chunk)? {
             for number in (0..self.nodes.len()).rev().filter(|&number| self.is_reached(number + 1)) {
+                recorder.scope(self.backward_scope(number));
                 self.backward_node(recorder, number, pass, stretch, (d_embeddings, gradient)).await?;
             }
         }

@@ -1,13 +1,20 @@
-//! How fast the kernels are: a network forward, and forward with backward.
+//! How fast the kernels are: a network forward, and forward with backward, layer by layer and beside
+//! what the adapter does at best.
+
+use std::collections::HashMap;
 
 use inkling_data::Numbers;
 use inkling_gpu::{Allocate, Category, KernelTime, Recorder};
-use inkling_nn::{Chunk, Keep, Network, Pass, TaskAxis};
+use inkling_nn::{Chunk, Keep, LayerWork, Network, Pass, TaskAxis};
 use inkling_platform::Stopwatch;
 
 use super::SessionError;
+use super::bench_peaks::{Peaks, peaks};
 use super::model::{network, open_gpu};
 use crate::config::ModelConfig;
+
+/// Passes timed dispatch by dispatch, at most.
+const MOST_TIMED: u32 = 3;
 
 /// What to measure.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,31 +48,52 @@ pub struct NetworkBenchResult {
     pub outside_kernels: Option<f64>,
     /// Time in each kernel over one timed pass.
     pub kernels: Vec<KernelTime>,
+    /// Every layer's share of the timed passes, the fastest of each; empty without timestamps.
+    pub layers: Vec<LayerTime>,
+}
+
+/// What one layer took.
+#[derive(Clone, Debug)]
+pub struct LayerTime {
+    /// What it computes, for one image.
+    pub work: LayerWork,
+    /// Milliseconds of its forward pass, all images.
+    pub forward_millis: f64,
+    /// Milliseconds of its backward pass; zero where there is none.
+    pub backward_millis: f64,
+}
+
+/// Both directions of a network, and what the adapter does at best.
+#[derive(Clone, Debug)]
+pub struct NetworkBenchReport {
+    /// The adapter's name.
+    pub adapter: String,
+    /// Measured in the same run.
+    pub peaks: Peaks,
+    /// Forward, and forward with backward.
+    pub passes: Vec<NetworkBenchResult>,
 }
 
 /// Measures both directions on one device.
 ///
 /// # Errors
 /// When the network cannot be built or the device fails.
-pub async fn bench_network(
-    bench: &NetworkBench,
-    adapter: Option<String>,
-) -> Result<(String, Vec<NetworkBenchResult>), SessionError> {
-    let mut results = Vec::new();
-    let mut name = String::new();
+pub async fn bench_network(bench: &NetworkBench, adapter: Option<String>) -> Result<NetworkBenchReport, SessionError> {
+    let gpu = open_gpu(adapter.clone(), false).await?;
+    let peaks = peaks(&gpu).await?;
+    let mut passes = Vec::new();
     for backward in [false, true] {
-        let (adapter, result) = measure(bench, adapter.clone(), backward).await?;
-        name = adapter;
-        results.push(result);
+        passes.push(measure(bench, adapter.clone(), backward).await?);
     }
-    Ok((name, results))
+    let adapter = format!("{} ({})", gpu.adapter().name, gpu.adapter().backend);
+    Ok(NetworkBenchReport { adapter, peaks, passes })
 }
 
 async fn measure(
     bench: &NetworkBench,
     adapter: Option<String>,
     backward: bool,
-) -> Result<(String, NetworkBenchResult), SessionError> {
+) -> Result<NetworkBenchResult, SessionError> {
     let mut passes = Passes::new(bench, adapter.clone(), backward, false).await?;
     // The first pass compiles the kernels.
     passes.run().await?;
@@ -81,38 +109,63 @@ async fn measure(
     let at = |index: usize| times.get(index).copied().unwrap_or(f64::NAN);
     let millis = at(times.len() / 2);
     let flops = passes.network.forward_flops() + if backward { passes.network.backward_flops() } else { 0.0 };
-    let adapter_name =
-        format!("{} ({})", passes.recorder.gpu().adapter().name, passes.recorder.gpu().adapter().backend);
-
-    let mut timed = Passes::new(bench, adapter, backward, true).await?;
-    timed.run().await?;
-    let first = timed.recorder.kernel_times();
-    let clock = Stopwatch::start();
-    timed.run().await?;
-    let timed_millis = 1e3 * clock.seconds();
-    let kernels: Vec<KernelTime> = timed
-        .recorder
-        .kernel_times()
-        .into_iter()
-        .map(|both| {
-            let once = first.iter().find(|kernel| kernel.stem == both.stem);
-            let (launches, millis) = once.map_or((0, 0.0), |kernel| (kernel.launches, kernel.millis));
-            KernelTime { launches: both.launches - launches, millis: both.millis - millis, ..both }
-        })
-        .collect();
-    let inside: f64 = kernels.iter().map(|kernel| kernel.millis).sum();
-    // Against the wall time of the same pass: another pass may have had another share of the machine.
-    let outside_kernels = (!first.is_empty()).then(|| (1.0 - inside / timed_millis).max(0.0));
-    let result = NetworkBenchResult {
+    let timed = time_by_dispatch(bench, adapter, backward).await?;
+    Ok(NetworkBenchResult {
         pass: if backward { "forward + backward" } else { "forward" },
         millis,
         range_millis: (at(0), at(times.len().saturating_sub(1))),
         gflop_per_second: f64::from(bench.batch) * flops / millis * 1e-6,
         dispatches,
-        outside_kernels,
-        kernels,
+        outside_kernels: timed.outside_kernels,
+        kernels: timed.kernels,
+        layers: timed.layers,
+    })
+}
+
+/// What timestamps say of a pass.
+struct Timed {
+    outside_kernels: Option<f64>,
+    kernels: Vec<KernelTime>,
+    layers: Vec<LayerTime>,
+}
+
+/// Passes timed dispatch by dispatch: the kernels of the fastest, and the fastest of each layer.
+async fn time_by_dispatch(
+    bench: &NetworkBench,
+    adapter: Option<String>,
+    backward: bool,
+) -> Result<Timed, SessionError> {
+    let mut passes = Passes::new(bench, adapter, backward, true).await?;
+    // The first pass compiles the kernels.
+    passes.run().await?;
+    let mut fastest: Option<(f64, Vec<KernelTime>)> = None;
+    let mut by_scope: HashMap<u32, f64> = HashMap::new();
+    for _ in 0..bench.repeats.clamp(1, MOST_TIMED) {
+        passes.recorder.reset_times();
+        let clock = Stopwatch::start();
+        passes.run().await?;
+        let millis = 1e3 * clock.seconds();
+        for (scope, millis) in passes.recorder.scope_millis() {
+            by_scope.entry(scope).and_modify(|least| *least = least.min(millis)).or_insert(millis);
+        }
+        if fastest.as_ref().is_none_or(|(least, _)| millis < *least) {
+            fastest = Some((millis, passes.recorder.kernel_times()));
+        }
+    }
+    let (millis, kernels) = fastest.unwrap_or_default();
+    let inside: f64 = kernels.iter().map(|kernel| kernel.millis).sum();
+    // Against the wall time of the same pass: another pass may have had another share of the machine.
+    let outside_kernels = (!kernels.is_empty()).then(|| (1.0 - inside / millis).max(0.0));
+    let network = &passes.network;
+    let time = |scope| by_scope.get(&scope).copied().unwrap_or(0.0);
+    let layer = |(number, work)| LayerTime {
+        work,
+        forward_millis: time(network.forward_scope(number)),
+        backward_millis: time(network.backward_scope(number)),
     };
-    Ok((adapter_name, result))
+    let layers = network.layer_work().into_iter().enumerate().map(layer);
+    let layers = if kernels.is_empty() { Vec::new() } else { layers.collect() };
+    Ok(Timed { outside_kernels, kernels, layers })
 }
 
 /// A network with random weights and images on a device.

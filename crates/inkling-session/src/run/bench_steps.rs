@@ -14,6 +14,15 @@ pub struct StepBenchResult {
     pub method: String,
     /// Tasks of the step, all in one pass.
     pub tasks: u32,
+    /// Bytes by plan.
+    pub planned_bytes: u64,
+    /// What was measured; none where the plan is above the budget.
+    pub measured: Option<StepTimes>,
+}
+
+/// The steps of one method with one number of tasks.
+#[derive(Clone, Debug)]
+pub struct StepTimes {
     /// The median of all repeats.
     pub millis: f64,
     /// The fastest and the slowest repeat.
@@ -26,7 +35,8 @@ pub struct StepBenchResult {
 
 /// Times one outer step (gradients of all tasks and an update) of each method, for each number of
 /// tasks. The methods take turns within every repeat, so that they share whatever else the machine
-/// does; `progress` hears of finished repeats and their number.
+/// does; `progress` hears of finished repeats and their number. What is planned above its memory
+/// budget is left out, and its plan given instead.
 ///
 /// # Errors
 /// When data, a network or the device fail.
@@ -41,48 +51,61 @@ pub async fn bench_steps(
     let mut benches = Vec::new();
     for (method, config) in methods {
         for &tasks in tasks {
-            let trial = Trial::new(config, tasks, &site).await?;
-            benches.push(Bench { method: method.clone(), tasks, trial, millis: Vec::new(), dispatches: 0 });
+            benches.push(Bench::new(method, config, tasks, &site).await?);
         }
     }
     // The first step of each compiles its kernels.
     for bench in &mut benches {
-        bench.trial.step().await?;
+        bench.step().await?;
     }
+    benches.iter_mut().for_each(|bench| bench.millis.clear());
     for repeat in 0..repeats.max(1) {
         progress(repeat, repeats.max(1));
         for bench in &mut benches {
-            let before = bench.trial.dispatches();
-            let clock = Stopwatch::start();
-            bench.trial.step().await?;
-            bench.millis.push(1e3 * clock.seconds());
-            bench.dispatches = bench.trial.dispatches() - before;
+            bench.step().await?;
         }
     }
-    let adapter = benches.first().map_or_else(String::new, |bench| bench.trial.adapter());
+    let adapter = benches.iter().find_map(|bench| bench.trial.as_ref()).map_or_else(String::new, Trial::adapter);
     Ok((adapter, benches.into_iter().map(Bench::result).collect()))
 }
 
-/// A trial and what was measured of it.
+/// A trial, if it is within its budget, and what was measured of it.
 struct Bench {
     method: String,
     tasks: u32,
-    trial: Trial,
+    planned_bytes: u64,
+    trial: Option<Trial>,
     millis: Vec<f64>,
     dispatches: u64,
 }
 
 impl Bench {
+    async fn new(method: &str, config: &RunConfig, tasks: u32, site: &Site) -> Result<Self, SessionError> {
+        let planned_bytes = Trial::plan(config, tasks, site).await?;
+        let is_within = config.memory.budget.is_none_or(|budget| planned_bytes <= budget.0);
+        let trial = if is_within { Some(Trial::new(config, tasks, site).await?) } else { None };
+        Ok(Self { method: method.to_owned(), tasks, planned_bytes, trial, millis: Vec::new(), dispatches: 0 })
+    }
+
+    async fn step(&mut self) -> Result<(), SessionError> {
+        let Some(trial) = &mut self.trial else { return Ok(()) };
+        let before = trial.dispatches();
+        let clock = Stopwatch::start();
+        trial.step().await?;
+        self.millis.push(1e3 * clock.seconds());
+        self.dispatches = trial.dispatches() - before;
+        Ok(())
+    }
+
     fn result(mut self) -> StepBenchResult {
         self.millis.sort_by(f64::total_cmp);
         let at = |index: usize| self.millis.get(index).copied().unwrap_or(f64::NAN);
-        StepBenchResult {
+        let measured = self.trial.as_ref().map(|trial| StepTimes {
             millis: at(self.millis.len() / 2),
             range_millis: (at(0), at(self.millis.len().saturating_sub(1))),
-            tasks: self.tasks,
             dispatches: self.dispatches,
-            peak_bytes: self.trial.peak_bytes(),
-            method: self.method,
-        }
+            peak_bytes: trial.peak_bytes(),
+        });
+        StepBenchResult { tasks: self.tasks, planned_bytes: self.planned_bytes, measured, method: self.method }
     }
 }

@@ -4,6 +4,7 @@
 mod adapt;
 mod bench;
 mod bench_heads;
+mod bench_peaks;
 mod bench_steps;
 mod convergence;
 pub(crate) mod embed;
@@ -27,9 +28,10 @@ mod train;
 mod trial;
 
 pub use adapt::{AdaptTask, adapt};
-pub use bench::{NetworkBench, NetworkBenchResult, bench_network};
+pub use bench::{LayerTime, NetworkBench, NetworkBenchReport, NetworkBenchResult, bench_network};
 pub use bench_heads::{HeadBenchResult, bench_heads};
-pub use bench_steps::{StepBenchResult, bench_steps};
+pub use bench_peaks::Peaks;
+pub use bench_steps::{StepBenchResult, StepTimes, bench_steps};
 pub use convergence::{Convergence, ConvergenceSettings, convergence};
 pub use embeddings::{EmbedImages, embed};
 pub use error::SessionError;

@@ -26,9 +26,7 @@ pub(super) struct Trial {
 impl Trial {
     /// The configuration with `tasks` tasks in every step, side by side.
     pub(super) async fn new(config: &RunConfig, tasks: u32, site: &Site) -> Result<Self, SessionError> {
-        let mut config = config.clone();
-        config.training.tasks_per_step = tasks;
-        config.training.tasks_per_pass = if config.task.variable { 1 } else { 0 };
+        let mut config = with_tasks(config, tasks);
         let dataset = site.data(&config)?;
         let normalization = normalization(&config, dataset.as_ref())?.into();
         let shape = dataset.image_shape();
@@ -54,6 +52,17 @@ impl Trial {
         let tasks = (0..u64::from(tasks)).map(|index| source.prepare(index)).collect::<Result<_, _>>()?;
         let learning_rate = config.training.learning_rate as f32;
         Ok(Self { gpu, learner, tasks, learning_rate, purpose, steps: 0, planned_bytes: planned.total() })
+    }
+
+    /// Bytes that the plan of such a trial lists, whatever the budget.
+    pub(super) async fn plan(config: &RunConfig, tasks: u32, site: &Site) -> Result<u64, SessionError> {
+        let mut config = with_tasks(config, tasks);
+        let shape = site.data(&config)?.image_shape();
+        let tier = site.gpu().await?.tier();
+        choose_passes(&mut config, shape, tier)?;
+        let model = Model::new(learner_config(&config, shape)?, tier)?;
+        let (limits, purpose) = (training_limits(&config.task, &config.training), training_purpose(&config.training));
+        Ok(Planner { model: &model, tier, limits, purpose }.bytes()?.total())
     }
 
     /// One outer step, until its outcomes are read back.
@@ -90,4 +99,12 @@ impl Trial {
     pub(super) fn adapter(&self) -> String {
         format!("{} ({})", self.gpu.adapter().name, self.gpu.adapter().backend)
     }
+}
+
+/// The configuration with so many tasks in every step.
+fn with_tasks(config: &RunConfig, tasks: u32) -> RunConfig {
+    let mut config = config.clone();
+    config.training.tasks_per_step = tasks;
+    config.training.tasks_per_pass = if config.task.variable { 1 } else { 0 };
+    config
 }
