@@ -501,9 +501,9 @@ pub struct HeadsArgs {
 #[command(after_help = "\
 Example:
   inkling bench steps --methods prototypes,implicit --tasks 1,32 --set model.channels=32 --set gradient.estimator=full
-  inkling bench steps --methods prototypes --estimators chunked,lite,full --tasks 1 --repeats 1 --memory-budget 2GiB \
-    --data scenes --set data.image_size=224 --set task.shots=20 --set model.backbone=efficientnet-lite0 \
-    --set model.trained=norms
+  inkling bench steps --methods prototypes --estimators chunked,lite,full --tasks 1 --repeats 1 --data scenes \
+--set data.image_size=224 --set task.shots=20 --set model.backbone=efficientnet-lite0 --set model.trained=norms \
+--set model.weights=weights/efficientnet-lite0.safetensors --memory-budget 2GiB
 What is planned above --memory-budget is not run: its row gives the plan.")]
 pub struct StepsArgs {
     #[command(flatten)]

@@ -518,3 +518,67 @@ fn moments_survive_a_mean_far_from_zero() {
     // Some roundings of 2⁻²⁴ each; the variance is exactly one.
     assert!((statistics[1] - 1.0).abs() < 8.0 * f32::EPSILON, "{}", statistics[1]);
 }
+
+/// The twins without pooling, of two tasks with scales of their own, against central differences.
+#[test]
+fn frozen_norms_without_pooling_agree_with_central_differences() {
+    let pixels = HEIGHT * WIDTH;
+    let (segment_pixels, segments) = (7, pixels.div_ceil(7));
+    let statistics: Vec<f64> = (0..CHANNELS).flat_map(|channel| [0.1 * f64::from(channel), 1.5]).collect();
+    let input = noise(1, (IMAGES * CHANNELS * pixels) as usize);
+    let parameters = noise(2, (TASKS * STRIDE) as usize);
+    let d_output = noise(3, (OUTPUT_OFFSET + IMAGES * CHANNELS * pixels) as usize);
+    for [floor, ceiling] in [LINEAR, RELU, CEILING] {
+        let forward = NormUnpooledForwardParams {
+            images: IMAGES,
+            channels: CHANNELS,
+            pixels,
+            segment_pixels,
+            groups: CHANNELS,
+            images_per_set: IMAGES,
+            floor,
+            ceiling,
+            output_offset: OUTPUT_OFFSET,
+            images_per_task: IMAGES_PER_TASK,
+            parameter_stride: STRIDE,
+            weight_offset: WEIGHT_OFFSET,
+            bias_offset: BIAS_OFFSET,
+        };
+        let loss = |input: &[f64], parameters: &[f64]| {
+            let mut output = vec![0.0; d_output.len()];
+            norm_unpooled_forward(&forward, input, &statistics, parameters, &mut output);
+            dot(&output, &d_output)
+        };
+        let backward = NormFrozenBackwardParams {
+            images: IMAGES,
+            channels: CHANNELS,
+            pixels,
+            segment_pixels,
+            segments,
+            floor,
+            ceiling,
+            d_output_offset: OUTPUT_OFFSET,
+            images_per_task: IMAGES_PER_TASK,
+            parameter_stride: STRIDE,
+            weight_offset: WEIGHT_OFFSET,
+            bias_offset: BIAS_OFFSET,
+        };
+        let mut sums = vec![f64::NAN; (2 * IMAGES * CHANNELS * segments) as usize];
+        let mut d_input = vec![f64::NAN; input.len()];
+        norm_frozen_backward(&backward, &input, &statistics, &parameters, &d_output, &mut sums, &mut d_input);
+        check("input", &input, &d_input, |input| loss(input, &parameters));
+        let weight = NormBackwardWeightParams {
+            tasks: TASKS,
+            images_per_task: IMAGES_PER_TASK,
+            channels: CHANNELS,
+            segments,
+            sum_values: 2,
+            gradient_stride: STRIDE,
+            weight_offset: WEIGHT_OFFSET,
+            bias_offset: BIAS_OFFSET,
+        };
+        let mut gradient = vec![0.0; parameters.len()];
+        norm_backward_weight(&weight, &sums, &mut gradient);
+        check("parameters", &parameters, &gradient, |parameters| loss(&input, parameters));
+    }
+}

@@ -48,10 +48,12 @@ pub async fn bench_steps(
     progress: &mut dyn FnMut(u32, u32),
 ) -> Result<(String, Vec<StepBenchResult>), SessionError> {
     let site = Site::on(adapter);
-    let mut benches = Vec::new();
+    let (mut benches, mut adapter) = (Vec::new(), String::new());
     for (method, config) in methods {
         for &tasks in tasks {
-            benches.push(Bench::new(method, config, tasks, &site).await?);
+            let (planned_bytes, name) = Trial::plan(config, tasks, &site).await?;
+            adapter = name;
+            benches.push(Bench::new(method, config, (tasks, planned_bytes), &site).await?);
         }
     }
     // The first step of each compiles its kernels.
@@ -65,7 +67,6 @@ pub async fn bench_steps(
             bench.step().await?;
         }
     }
-    let adapter = benches.iter().find_map(|bench| bench.trial.as_ref()).map_or_else(String::new, Trial::adapter);
     Ok((adapter, benches.into_iter().map(Bench::result).collect()))
 }
 
@@ -80,8 +81,12 @@ struct Bench {
 }
 
 impl Bench {
-    async fn new(method: &str, config: &RunConfig, tasks: u32, site: &Site) -> Result<Self, SessionError> {
-        let planned_bytes = Trial::plan(config, tasks, site).await?;
+    async fn new(
+        method: &str,
+        config: &RunConfig,
+        (tasks, planned_bytes): (u32, u64),
+        site: &Site,
+    ) -> Result<Self, SessionError> {
         let is_within = config.memory.budget.is_none_or(|budget| planned_bytes <= budget.0);
         let trial = if is_within { Some(Trial::new(config, tasks, site).await?) } else { None };
         Ok(Self { method: method.to_owned(), tasks, planned_bytes, trial, millis: Vec::new(), dispatches: 0 })

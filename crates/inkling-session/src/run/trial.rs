@@ -54,15 +54,17 @@ impl Trial {
         Ok(Self { gpu, learner, tasks, learning_rate, purpose, steps: 0, planned_bytes: planned.total() })
     }
 
-    /// Bytes that the plan of such a trial lists, whatever the budget.
-    pub(super) async fn plan(config: &RunConfig, tasks: u32, site: &Site) -> Result<u64, SessionError> {
+    /// Bytes that the plan of such a trial lists, whatever the budget, and the device's name.
+    pub(super) async fn plan(config: &RunConfig, tasks: u32, site: &Site) -> Result<(u64, String), SessionError> {
         let mut config = with_tasks(config, tasks);
         let shape = site.data(&config)?.image_shape();
-        let tier = site.gpu().await?.tier();
+        let gpu = site.gpu().await?;
+        let tier = gpu.tier();
         choose_passes(&mut config, shape, tier)?;
         let model = Model::new(learner_config(&config, shape)?, tier)?;
         let (limits, purpose) = (training_limits(&config.task, &config.training), training_purpose(&config.training));
-        Ok(Planner { model: &model, tier, limits, purpose }.bytes()?.total())
+        let bytes = Planner { model: &model, tier, limits, purpose }.bytes()?;
+        Ok((bytes.total(), format!("{} ({})", gpu.adapter().name, gpu.adapter().backend)))
     }
 
     /// One outer step, until its outcomes are read back.
@@ -93,11 +95,6 @@ impl Trial {
     /// The most bytes in use so far.
     pub(super) fn peak_bytes(&self) -> u64 {
         self.gpu.ledger().peak().total()
-    }
-
-    /// The device's name.
-    pub(super) fn adapter(&self) -> String {
-        format!("{} ({})", self.gpu.adapter().name, self.gpu.adapter().backend)
     }
 }
 
