@@ -86,6 +86,9 @@ pub struct ConfigArgs {
     /// Refuse to use more GPU memory than this, for example 512MiB
     #[arg(long, value_name = "SIZE")]
     pub memory_budget: Option<ByteSize>,
+    /// Refuse damaged photos in place of passing over them
+    #[arg(long)]
+    pub strict: bool,
     /// Override any key, for example --set training.steps=2000 (repeatable)
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
@@ -131,6 +134,9 @@ pub struct EvalArgs {
     /// The data set; the one it was trained on when left out
     #[arg(long, value_name = "SPEC")]
     pub data: Option<String>,
+    /// Refuse damaged photos in place of passing over them
+    #[arg(long)]
+    pub strict: bool,
     #[command(flatten)]
     pub episode: EpisodeArgs,
     /// How many episodes
@@ -182,6 +188,9 @@ pub struct AdaptArgs {
     /// The image or folder of images to classify
     #[arg(long, value_name = "FILE|DIR")]
     pub query: PathBuf,
+    /// Refuse damaged photos in place of passing over them
+    #[arg(long)]
+    pub strict: bool,
     /// Refuse to use more GPU memory than this, for example 512MiB
     #[arg(long, value_name = "SIZE")]
     pub memory_budget: Option<ByteSize>,
@@ -208,6 +217,9 @@ pub struct EmbedArgs {
     /// Share of a photo's shorter side that is kept, where not that of the model
     #[arg(long, value_name = "SHARE")]
     pub center_crop: Option<f32>,
+    /// Refuse damaged photos in place of passing over them
+    #[arg(long)]
+    pub strict: bool,
     /// The file to write
     #[arg(long, value_name = "SAFETENSORS")]
     pub out: PathBuf,
@@ -370,6 +382,9 @@ pub struct DataOpenArgs {
     /// place of the published or drawn split (omniglot and the built-in sets have no use for it)
     #[arg(long, value_name = "FILE")]
     pub split_file: Option<PathBuf>,
+    /// Refuse damaged photos in place of passing over them
+    #[arg(long)]
+    pub strict: bool,
     /// Seed of generated data and of automatic splits
     #[arg(long, default_value_t = 0)]
     pub data_seed: u64,

@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::DataError;
+use crate::{DataError, ImageId};
 
 /// The three disjoint sets of classes of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -113,6 +113,22 @@ pub trait Dataset: Send + Sync {
     /// # Errors
     /// When the image cannot be read or decoded; the error names it.
     fn pixels(&self, split: Split, class: u32, index: u32) -> Result<Pixels, DataError>;
+
+    /// Passes over an image that cannot be read: whoever asked for it takes another. Data sets of
+    /// generated or converted images pass over none.
+    ///
+    /// # Errors
+    /// The error itself where it may not be passed over.
+    fn skip(&self, image: ImageId, error: DataError) -> Result<(), DataError> {
+        let _ = image;
+        Err(error)
+    }
+
+    /// What is wrong with the images that were passed over, from the `from`th on.
+    fn skipped(&self, from: usize) -> Vec<String> {
+        let _ = from;
+        Vec::new()
+    }
 
     /// What whoever compares results should know of this copy of the data set, in one sentence.
     fn remark(&self) -> Option<String> {

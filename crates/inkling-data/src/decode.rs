@@ -4,8 +4,10 @@
 use std::io::Cursor;
 
 use fast_image_resize as fir;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+use image::metadata::Orientation;
+use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
+use crate::gate::ByteGate;
 use crate::{DataError, Framing, Pixels};
 
 /// The most bytes of an encoded image.
@@ -38,7 +40,14 @@ pub(crate) fn check_image_size(size: u32) -> Result<u32, DataError> {
     })
 }
 
-/// Decodes an image and brings it to a framing: upright, opaque, centre cropped, scaled.
+/// [`decode_within`] no bounds.
+#[cfg(test)]
+pub(crate) fn decode(bytes: &[u8], name: &str, framing: impl Into<Framing>) -> Result<Pixels, DataError> {
+    decode_within(bytes, name, framing.into(), &ByteGate::new(0))
+}
+
+/// Decodes an image and brings it to a framing: upright, opaque, centre cropped, scaled. The bytes
+/// that this takes go through a gate.
 ///
 /// One channel takes the luminance, three take red, green and blue; transparent pixels are laid
 /// over white; of an animation the first frame is taken.
@@ -46,11 +55,14 @@ pub(crate) fn check_image_size(size: u32) -> Result<u32, DataError> {
 /// # Errors
 /// `DataError::Image` for anything but a whole JPEG, PNG, WebP, BMP or GIF;
 /// `DataError::ImageTooLarge` before decoding an image over the limits.
-pub(crate) fn decode(bytes: &[u8], name: &str, framing: impl Into<Framing>) -> Result<Pixels, DataError> {
-    fit(decode_upright(bytes, name)?, name, framing.into())
+pub(crate) fn decode_within(bytes: &[u8], name: &str, framing: Framing, gate: &ByteGate) -> Result<Pixels, DataError> {
+    let mut decoder = open(bytes, name)?;
+    let orientation = orientation(&mut decoder);
+    let _pass = gate.enter(decoding_bytes(&decoder, orientation, bytes));
+    fit(upright(decoder, orientation, name)?, name, framing)
 }
 
-/// Brings a decoded image to a framing as [`decode`] does.
+/// Brings a decoded image to a framing as [`decode_within`] does.
 pub(crate) fn fit(upright: DynamicImage, name: &str, framing: Framing) -> Result<Pixels, DataError> {
     let (width, height) = (upright.width(), upright.height());
     let (samples, pixel_type) = match framing.shape().channels {
@@ -85,13 +97,31 @@ pub(crate) fn fit_rgb(
 /// Decodes within the limits and undoes the camera's rotation.
 pub(crate) fn decode_upright(bytes: &[u8], name: &str) -> Result<DynamicImage, DataError> {
     let mut decoder = open(bytes, name)?;
-    // A broken EXIF block is no reason to refuse intact pixels.
-    let orientation = decoder.orientation().ok();
+    let orientation = orientation(&mut decoder);
+    upright(decoder, orientation, name)
+}
+
+/// How the camera was held. A broken EXIF block is no reason to refuse intact pixels.
+fn orientation(decoder: &mut impl ImageDecoder) -> Orientation {
+    decoder.orientation().unwrap_or(Orientation::NoTransforms)
+}
+
+fn upright(decoder: impl ImageDecoder, orientation: Orientation, name: &str) -> Result<DynamicImage, DataError> {
     let mut decoded = DynamicImage::from_decoder(decoder).map_err(|error| DataError::image(name, error))?;
-    if let Some(orientation) = orientation {
-        decoded.apply_orientation(orientation);
-    }
+    decoded.apply_orientation(orientation);
     Ok(decoded)
+}
+
+/// The most bytes that decoding takes beside the file's: the pixels, a turned or converted copy, and
+/// the coefficients of a progressive JPEG, which are all there before the first pixel.
+fn decoding_bytes(decoder: &impl ImageDecoder, orientation: Orientation, file: &[u8]) -> u64 {
+    let (width, height) = decoder.dimensions();
+    let values = u64::from(width) * u64::from(height) * 3;
+    let decoded = decoder.total_bytes();
+    let turned = if orientation == Orientation::NoTransforms { 0 } else { decoded };
+    let converted = if decoder.color_type() == ColorType::Rgb8 { 0 } else { 2 * values };
+    let coefficients = if is_progressive_jpeg(file) { 2 * values } else { 0 };
+    decoded + turned.max(converted) + coefficients
 }
 
 /// Reads the header of an image; refuses what is no image, truncated, empty or over the limits.
@@ -127,12 +157,23 @@ pub(crate) fn open<'b>(bytes: &'b [u8], name: &str) -> Result<impl ImageDecoder 
     Ok(decoder)
 }
 
-/// Walks the marker segments of a JPEG up to its end-of-image marker (ITU T.81, annex B).
+/// Whether the bytes are a JPEG of which every scan covers the whole image.
+fn is_progressive_jpeg(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0xff, 0xd8]) && jpeg_has(bytes, 0xc2)
+}
+
 fn jpeg_reaches_its_end(bytes: &[u8]) -> bool {
+    jpeg_has(bytes, 0xd9)
+}
+
+/// Walks the marker segments of a JPEG up to a marker (ITU T.81, annex B), of which the end of the
+/// image is the last.
+fn jpeg_has(bytes: &[u8], wanted: u8) -> bool {
     let mut at = 2;
     while let (Some(&byte), Some(&marker)) = (bytes.get(at), bytes.get(at + 1)) {
         at += match (byte, marker) {
-            (0xff, 0xd9) => return true,
+            (0xff, found) if found == wanted => return true,
+            (0xff, 0xd9 | 0xda) if wanted < 0xd0 => return false,
             // Stuffed zeros, restarts and fill bytes stand inside the entropy-coded data.
             (0xff, 0x00 | 0x01 | 0xd0..=0xd7) => 2,
             (0xff, 0xff) => 1,
@@ -316,6 +357,26 @@ mod tests {
                 assert!(error.contains("cut.file"), "{error}");
             }
         }
+    }
+
+    #[test]
+    fn what_decoding_takes_is_known_from_the_header() {
+        let bytes_of = |file: &[u8]| {
+            let mut decoder = open(file, "x").unwrap();
+            let orientation = orientation(&mut decoder);
+            decoding_bytes(&decoder, orientation, file)
+        };
+        let jpeg = encode(two_colours(40, 20), ImageFormat::Jpeg);
+        let decoded = 40 * 20 * 3;
+        assert_eq!(bytes_of(&jpeg), decoded);
+        assert_eq!(bytes_of(&with_orientation(&jpeg, 6)), 2 * decoded, "a turned copy");
+        let clear = RgbaImage::from_pixel(40, 20, Rgba([10, 20, 30, 0]));
+        assert_eq!(bytes_of(&encode(clear, ImageFormat::Png)), 40 * 20 * 4 + 2 * decoded, "laid over white");
+        // A frame header of another kind.
+        let frame = jpeg.windows(2).position(|marker| marker == [0xff, 0xc0]).unwrap();
+        let mut progressive = jpeg.clone();
+        progressive[frame + 1] = 0xc2;
+        assert!(is_progressive_jpeg(&progressive) && !is_progressive_jpeg(&jpeg));
     }
 
     #[test]

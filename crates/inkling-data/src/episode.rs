@@ -5,6 +5,7 @@
 use crate::random::Numbers;
 use crate::{DataError, Dataset, ImageShape, Pixels, Split};
 
+mod reading;
 mod variable;
 
 pub use variable::VariableRules;
@@ -165,24 +166,6 @@ impl EpisodePlan {
             support_labels: support.iter().map(|&(label, _)| label as u32).collect(),
             query: query.iter().map(|&(label, place)| pick(label, shares[label].shots + place)).collect(),
             query_labels: query.iter().map(|&(label, _)| label as u32).collect(),
-        })
-    }
-
-    /// Reads the images.
-    ///
-    /// # Errors
-    /// Whatever the data set meets with an image; the error names it.
-    pub fn load(&self, dataset: &dyn Dataset) -> Result<Episode, DataError> {
-        let read = |ids: &[ImageId]| -> Result<Vec<Pixels>, DataError> {
-            ids.iter().map(|id| dataset.pixels(id.split, id.class, id.index)).collect()
-        };
-        let name = |&class: &u32| dataset.class_name(self.split, class);
-        Ok(Episode {
-            shape: dataset.image_shape(),
-            class_names: self.classes.iter().map(name).collect(),
-            support: read(&self.support)?,
-            query: read(&self.query)?,
-            plan: self.clone(),
         })
     }
 

@@ -149,6 +149,23 @@ pub enum DataError {
         needs: u32,
     },
 
+    /// A class that has too few images left for an episode, without those that cannot be read.
+    #[error(
+        "class {class} ({split} split of {spec}) has too few readable images for an episode: {unreadable} cannot be read, such as {example}; replace them, add others, or lower shots or queries"
+    )]
+    TooFewReadable {
+        /// The data set.
+        spec: String,
+        /// The split.
+        split: Split,
+        /// The class.
+        class: String,
+        /// How many of its images cannot be read, as far as they were tried.
+        unreadable: u32,
+        /// What is wrong with one of them.
+        example: String,
+    },
+
     /// A class or image number that the data set does not have.
     #[error(
         "{spec} has no image {index} in class {class} of its {split} split; the data may have changed since the episode was planned"
@@ -188,6 +205,12 @@ pub enum DataError {
 }
 
 impl DataError {
+    /// Whether a single image is damaged or too large, and the others may be sound.
+    pub fn is_of_one_image(&self) -> bool {
+        use DataError::{Archive, FileTooLarge, Image, ImageTooLarge};
+        matches!(self, Image { .. } | ImageTooLarge { .. } | FileTooLarge { .. } | Archive { .. })
+    }
+
     pub(crate) fn image(name: &str, reason: impl ToString) -> Self {
         DataError::Image { name: name.to_owned(), reason: reason.to_string() }
     }

@@ -9,8 +9,9 @@ use std::path::Path;
 use crate::cache::PixelCache;
 use crate::class_index::{self, ClassIndex, FoundClass};
 use crate::class_split::{self, ClassLists};
+use crate::photos::{Photos, Unreadable};
 use crate::store::{Entry, Listing, Store};
-use crate::{DataError, Dataset, Framing, ImageShape, Normalization, OpenOptions, Pixels, Split, decode};
+use crate::{DataError, Dataset, Framing, ImageId, ImageShape, Normalization, OpenOptions, Pixels, Split, decode};
 
 /// The side to which photographs are scaled unless another is asked for.
 pub const DEFAULT_IMAGE_SIZE: u32 = 84;
@@ -18,8 +19,8 @@ pub const DEFAULT_IMAGE_SIZE: u32 = 84;
 /// A data set of one folder per class.
 pub struct Folder {
     index: ClassIndex<Entry>,
-    store: Store,
-    framing: Framing,
+    photos: Photos,
+    unreadable: Unreadable,
     cache: PixelCache,
 }
 
@@ -88,10 +89,11 @@ impl Folder {
         options: &OpenOptions,
     ) -> Result<Self, DataError> {
         let size = decode::check_image_size(options.image_size.unwrap_or(DEFAULT_IMAGE_SIZE))?;
+        let framing = Framing::new(ImageShape { channels: 3, height: size, width: size }, options.center_crop)?;
         Ok(Folder {
             index: ClassIndex::new(spec, found),
-            store,
-            framing: Framing::new(ImageShape { channels: 3, height: size, width: size }, options.center_crop)?,
+            photos: Photos::new(store, framing),
+            unreadable: Unreadable::new(options.strict),
             cache: PixelCache::new(options.cache_bytes),
         })
     }
@@ -103,7 +105,7 @@ impl Dataset for Folder {
     }
 
     fn image_shape(&self) -> ImageShape {
-        self.framing.shape()
+        self.photos.framing().shape()
     }
 
     /// The statistics of ImageNet, usual for photographs, so that opening decodes no image.
@@ -125,10 +127,16 @@ impl Dataset for Folder {
 
     fn pixels(&self, split: Split, class: u32, index: u32) -> Result<Pixels, DataError> {
         let (number, entry) = self.index.image(split, class, index)?;
-        self.cache.get_or_decode(number, || {
-            let bytes = self.store.read(entry, decode::MAX_FILE_BYTES)?;
-            decode::decode(&bytes, &self.store.entry_name(entry), self.framing)
-        })
+        self.cache.get_or_decode(number, || self.photos.read(entry))
+    }
+
+    fn skip(&self, image: ImageId, error: DataError) -> Result<(), DataError> {
+        let (number, _) = self.index.image(image.split, image.class, image.index)?;
+        self.unreadable.skip(number, error)
+    }
+
+    fn skipped(&self, from: usize) -> Vec<String> {
+        self.unreadable.messages(from)
     }
 }
 

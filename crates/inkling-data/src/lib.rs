@@ -16,6 +16,7 @@ pub mod fetch;
 mod fingerprint;
 mod folder;
 mod framing;
+mod gate;
 pub mod glyphs;
 mod imagenet;
 #[cfg(not(target_arch = "wasm32"))]
@@ -25,6 +26,7 @@ mod npy;
 mod npz;
 mod omniglot;
 mod open;
+mod photos;
 mod picked;
 mod picture;
 mod random;
@@ -47,7 +49,7 @@ pub use folder::Folder;
 pub use framing::Framing;
 pub use imagenet::ImagenetSubset;
 #[cfg(not(target_arch = "wasm32"))]
-pub use load::{ClassImages, load_class_folder, load_image, load_images};
+pub use load::{ClassImages, Loaded, load_class_folder, load_image, load_images};
 pub use nearest_pixel::{MeanAccuracy, PixelAccuracy, nearest_pixel_accuracy};
 pub use omniglot::Omniglot;
 pub use open::{KNOWN, OpenOptions, open};

@@ -38,6 +38,8 @@ pub struct OpenOptions {
     /// seed and the others take the published split; `omniglot` and the built-in sets have no use
     /// for it.
     pub split_file: Option<PathBuf>,
+    /// Whether a photo that cannot be read is an error; else another one takes its place.
+    pub strict: bool,
     /// Whether each character of `omniglot` stands for four classes, one per quarter turn.
     pub rotations: bool,
 }
@@ -50,6 +52,7 @@ impl Default for OpenOptions {
             seed: 0,
             cache_bytes: 256 << 20,
             split_file: None,
+            strict: false,
             rotations: true,
         }
     }

@@ -1,6 +1,6 @@
 //! What `data info` says about a data set.
 
-use crate::{DataError, Dataset, ImageShape, Normalization, Split};
+use crate::{DataError, Dataset, ImageId, ImageShape, Normalization, Split};
 
 /// Images whose pixels are measured; they are spread evenly over the classes.
 const SAMPLE: u32 = 200;
@@ -20,6 +20,8 @@ pub struct Summary {
     pub sample: Normalization,
     /// The statistics that training normalises with by default.
     pub normalization: Normalization,
+    /// What is wrong with images of the sample that cannot be read.
+    pub skipped: Vec<String>,
     /// See [`Dataset::remark`].
     pub remark: Option<String>,
 }
@@ -57,6 +59,7 @@ pub fn summary(dataset: &dyn Dataset) -> Result<Summary, DataError> {
         sample_images,
         sample,
         normalization: dataset.normalization(),
+        skipped: dataset.skipped(0),
         remark: dataset.remark(),
     })
 }
@@ -87,7 +90,14 @@ fn measure(dataset: &dyn Dataset, of: &SplitSummary) -> Result<(u32, Normalizati
         if count == 0 {
             continue;
         }
-        let pixels = dataset.pixels(of.split, class, number % count)?;
+        let image = ImageId { split: of.split, class, index: number % count };
+        let pixels = match dataset.pixels(image.split, image.class, image.index) {
+            Ok(pixels) => pixels,
+            Err(error) => {
+                dataset.skip(image, error)?;
+                continue;
+            }
+        };
         images += 1;
         for ((sum, squares), channel) in sums.iter_mut().zip(pixels.chunks_exact(plane.max(1))) {
             *sum += channel.iter().map(|&value| u64::from(value)).sum::<u64>();

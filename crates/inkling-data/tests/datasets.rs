@@ -223,18 +223,29 @@ fn support_and_query_for_a_new_task() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, png(GrayImage::from_pixel(9, 9, Luma([grey])))).unwrap();
     }
-    let classes = load_class_folder(&support, framing).unwrap();
+    let classes = load_class_folder(&support, framing, true).unwrap().images;
     let greys =
         |images: &[(PathBuf, inkling_data::Pixels)]| images.iter().map(|(_, pixels)| pixels[5]).collect::<Vec<_>>();
     assert_eq!((classes[0].0.as_str(), greys(&classes[0].1)), ("a", vec![10, 11]));
     assert_eq!((classes[1].0.as_str(), greys(&classes[1].1)), ("b", vec![20]));
     assert_eq!(classes[1].1[0].0, support.join("b/1.png"));
-    assert_eq!(greys(&load_images(&query, framing).unwrap()), [99]);
-    assert_eq!(greys(&load_images(&query.join("q.png"), framing).unwrap()), [99]);
-    assert!(load_images(&support, framing).unwrap_err().to_string().contains("holds no JPEG"));
+    assert_eq!(greys(&load_images(&query, framing, true).unwrap().images), [99]);
+    assert_eq!(greys(&load_images(&query.join("q.png"), framing, true).unwrap().images), [99]);
+    assert!(load_images(&support, framing, false).unwrap_err().to_string().contains("holds no JPEG"));
     assert!(load_image(&query.join("none.png"), framing).unwrap_err().to_string().contains("none.png"));
+    // A damaged image is passed over, unless it is asked for by name or has no other beside it.
+    std::fs::write(query.join("r.png"), b"no image").unwrap();
+    let loaded = load_images(&query, framing, false).unwrap();
+    assert_eq!((greys(&loaded.images), loaded.skipped.len()), (vec![99], 1));
+    assert!(loaded.skipped[0].contains("r.png is not a readable image"), "{}", loaded.skipped[0]);
+    assert!(load_images(&query, framing, true).unwrap_err().to_string().contains("r.png"));
+    assert!(load_images(&query.join("r.png"), framing, false).is_err());
+    std::fs::write(support.join("a/1.png"), b"no image").unwrap();
+    assert_eq!(greys(&load_class_folder(&support, framing, false).unwrap().images[0].1), [11]);
+    std::fs::write(support.join("b/1.png"), b"no image").unwrap();
+    assert!(load_class_folder(&support, framing, false).unwrap_err().to_string().contains("b/1.png"));
     std::fs::remove_dir_all(support.join("b")).unwrap();
-    assert!(matches!(load_class_folder(&support, framing), Err(DataError::OneClass { .. })));
+    assert!(matches!(load_class_folder(&support, framing, false), Err(DataError::OneClass { .. })));
 }
 
 proptest! {

@@ -7,6 +7,7 @@ mod channel;
 mod clock;
 mod files;
 mod images;
+mod parallel;
 mod pending;
 mod prefetch;
 mod storage;
@@ -18,6 +19,7 @@ pub use files::{
     FileError, FileFilter, PickedFile, open_folders, pick_files, pick_files_of_folder, pick_folder, save_file,
 };
 pub use images::{RgbaPixels, decode_image};
+pub use parallel::map_in_parallel;
 pub use pending::Pending;
 pub use prefetch::Prefetch;
 pub use storage::{Storage, StorageError};

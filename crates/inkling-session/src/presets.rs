@@ -14,7 +14,7 @@ pub struct Preset {
 }
 
 /// All presets, the ones for newcomers first.
-pub const PRESETS: [Preset; 14] = [
+pub const PRESETS: [Preset; 15] = [
     Preset {
         name: "glyphs-protonet-lite",
         purpose: "minutes on two cores: generated characters, a small Conv-4, nothing to download",
@@ -24,6 +24,11 @@ pub const PRESETS: [Preset; 14] = [
         name: "scenes-protonet-lite",
         purpose: "the learner that Inkling ships: generated photographs, nothing to download",
         text: include_str!("../presets/scenes-protonet-lite.toml"),
+    },
+    Preset {
+        name: "photos",
+        purpose: "your own photos, nothing to tune: EfficientNet-Lite0 as published; needs its weights (14 MB)",
+        text: include_str!("../presets/photos.toml"),
     },
     Preset {
         name: "omniglot-protonet-lite",

@@ -11,6 +11,7 @@ use inkling_session::units::ByteSize;
 use serde_json::json;
 
 use super::eval::card_of;
+use super::passed_over;
 use crate::args::AdaptArgs;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -27,9 +28,10 @@ pub fn run(args: &AdaptArgs, adapter: Option<String>, output: Output) -> Result<
     let weights = TensorFile::read(&args.model)?;
     let card = card_of(&args.model, &weights)?;
     let framing = card.framing().map_err(Failure::failed)?;
-    let support = load_class_folder(&args.support, framing).map_err(Failure::failed)?;
-    let queries = load_images(&args.query, framing).map_err(Failure::failed)?;
-    let task = Task { weights, support, queries, budget: args.memory_budget };
+    let support = load_class_folder(&args.support, framing, args.strict).map_err(Failure::failed)?;
+    let queries = load_images(&args.query, framing, args.strict).map_err(Failure::failed)?;
+    passed_over(&[support.skipped, queries.skipped].concat(), output);
+    let task = Task { weights, support: support.images, queries: queries.images, budget: args.memory_budget };
     let probabilities = classify(&task, &card, adapter).map_err(Failure::with_weights(&args.model))?;
     print(&task, &probabilities, output);
     Ok(())

@@ -14,6 +14,7 @@ use inkling_session::table::Table;
 use serde_json::json;
 
 use super::fetch_bars::FetchBars;
+use super::passed_over;
 use crate::args::{DataCommand, DataFetchArgs, DataOpenArgs, DataSheetArgs};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
@@ -64,6 +65,7 @@ fn open(args: &DataOpenArgs) -> Result<Arc<dyn Dataset>, Failure> {
         center_crop: args.center_crop,
         seed: args.data_seed,
         split_file: args.split_file.clone(),
+        strict: args.strict,
         ..OpenOptions::default()
     };
     inkling_data::open(&args.spec, &options).map_err(refusal)
@@ -92,7 +94,7 @@ fn info(dataset: &dyn Dataset, output: Output) -> Result<(), Failure> {
             "splits": splits,
             "mean": summary.normalization.mean, "std": summary.normalization.std,
             "sample_mean": summary.sample.mean, "sample_std": summary.sample.std, "sample_images": summary.sample_images,
-            "remark": summary.remark,
+            "skipped": summary.skipped, "remark": summary.remark,
         }));
         return Ok(());
     }
@@ -110,6 +112,7 @@ fn info(dataset: &dyn Dataset, output: Output) -> Result<(), Failure> {
     output.table(&table);
     output.line(&format!("normalised with {}", statistics(&summary.normalization)));
     output.line(&format!("a sample of {} images has {}", summary.sample_images, statistics(&summary.sample)));
+    passed_over(&summary.skipped, output);
     if let Some(remark) = &summary.remark {
         output.line(remark);
     }
@@ -176,6 +179,7 @@ fn sheet(args: &DataSheetArgs, output: Output) -> Result<(), Failure> {
     let seed = args.episode.seed.unwrap_or(0);
     let plan = EpisodePlan::draw(dataset.as_ref(), split, &spec, seed, args.index).map_err(refusal)?;
     let episode = plan.load(dataset.as_ref()).map_err(Failure::failed)?;
+    passed_over(&dataset.skipped(0), output);
     let png = png_bytes(&contact_sheet(&episode)).map_err(Failure::failed)?;
     inkling_session::write_atomically(&args.out, &png)?;
     let classes: Vec<String> = plan.classes().iter().map(|&class| dataset.class_name(split, class)).collect();

@@ -6,6 +6,7 @@ use inkling_session::tensor_file::{Tensor, TensorFile};
 use serde_json::json;
 
 use super::eval::card_of;
+use super::passed_over;
 use crate::args::EmbedArgs;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -19,13 +20,16 @@ pub fn run(args: &EmbedArgs, adapter: Option<String>, output: Output) -> Result<
     }
     card.center_crop = args.center_crop.unwrap_or(card.center_crop);
     let framing = card.framing().map_err(|error| Failure::Usage(error.to_string()))?;
-    let (mut names, mut pixels) = (Vec::new(), Vec::<Pixels>::new());
+    let (mut names, mut pixels, mut skipped) = (Vec::new(), Vec::<Pixels>::new(), Vec::new());
     for path in &args.images {
-        for (path, image) in load_images(path, framing).map_err(Failure::failed)? {
+        let loaded = load_images(path, framing, args.strict).map_err(Failure::failed)?;
+        skipped.extend(loaded.skipped);
+        for (path, image) in loaded.images {
             names.push(path.display().to_string());
             pixels.push(image);
         }
     }
+    passed_over(&skipped, output);
     let values = args.values.as_deref().map(TensorFile::read).transpose()?;
     let images = match &values {
         Some(file) => EmbedImages::Values(file),

@@ -12,7 +12,7 @@ use inkling_session::run_folder::RunFolder;
 use inkling_session::tensor_file::TensorFile;
 use serde_json::json;
 
-use super::{assign, resolve, set_budget, set_episode};
+use super::{assign, resolve, set_budget, set_episode, set_strict};
 use crate::args::EvalArgs;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -27,6 +27,7 @@ pub fn run(args: &EvalArgs, adapter: Option<String>, output: Output) -> Result<(
     if let Some(spec) = &args.data {
         layers.set("--data", "data.spec", toml::Value::String(spec.clone()));
     }
+    set_strict(&mut layers, args.strict);
     set_episode(&mut layers, &args.episode, args.episodes)?;
     set_budget(&mut layers, args.memory_budget);
     assign(&mut layers, &args.overrides)?;

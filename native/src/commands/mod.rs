@@ -60,6 +60,7 @@ fn layers(args: &ConfigArgs) -> Result<Layers, Failure> {
         layers.set("--seed", "training.seed", integer("--seed", seed)?);
     }
     set_budget(&mut layers, args.memory_budget);
+    set_strict(&mut layers, args.strict);
     assign(&mut layers, &args.overrides)?;
     Ok(layers)
 }
@@ -93,6 +94,25 @@ fn assign(layers: &mut Layers, overrides: &[String]) -> Result<(), Failure> {
 fn set_budget(layers: &mut Layers, budget: Option<inkling_session::units::ByteSize>) {
     if let Some(budget) = budget {
         layers.set("--memory-budget", "memory.budget", Value::String(budget.to_string()));
+    }
+}
+
+fn set_strict(layers: &mut Layers, strict: bool) {
+    if strict {
+        layers.set("--strict", "data.strict", Value::Boolean(true));
+    }
+}
+
+/// Names the images that were passed over, and how many they were.
+fn passed_over(skipped: &[String], output: Output) {
+    for message in skipped {
+        output.warning(message);
+    }
+    if !skipped.is_empty() {
+        output.warning(&format!(
+            "{} image(s) could not be read and were passed over; --strict refuses them",
+            skipped.len()
+        ));
     }
 }
 

@@ -7,7 +7,7 @@ use inkling_session::events::Event;
 use inkling_session::run_folder::RunFolder;
 use inkling_session::session::{Passes, RunHandle, RunRequest, Target, start};
 
-use super::{assign, layers, resolve, set_budget};
+use super::{assign, layers, resolve, set_budget, set_strict};
 use crate::args::{ConfigArgs, TrainArgs};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
@@ -19,6 +19,7 @@ pub fn run(args: &TrainArgs, adapter: Option<String>, output: Output) -> Result<
         Some(run) => {
             let mut layers = RunFolder::read_layers(run)?;
             set_budget(&mut layers, args.config.memory_budget);
+            set_strict(&mut layers, args.config.strict);
             assign(&mut layers, &args.config.overrides)?;
             layers
         }

@@ -72,6 +72,8 @@ pub struct DataConfig {
     /// A file that assigns classes to splits, in place of the published or drawn split.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split_file: Option<PathBuf>,
+    /// Refuse photos that cannot be read, in place of taking another one of their class.
+    pub strict: bool,
     /// The most bytes of decoded images that stay in host memory.
     pub cache: ByteSize,
     /// Seeds what a data set generates or splits by chance; not the order of episodes.
@@ -93,6 +95,7 @@ impl Default for DataConfig {
             image_size: None,
             center_crop: None,
             split_file: None,
+            strict: false,
             cache: ByteSize::mebibytes(256),
             seed: 0,
             mean: None,
@@ -117,6 +120,7 @@ impl RunConfig {
             seed: self.data.seed,
             cache_bytes: self.data.cache.0,
             split_file: self.data.split_file.clone(),
+            strict: self.data.strict,
             ..OpenOptions::default()
         }
     }

@@ -36,6 +36,7 @@ impl RunConfig {
         arithmetic.evaluation = defaults.evaluation;
         arithmetic.memory = defaults.memory;
         arithmetic.data.cache = defaults.data.cache;
+        arithmetic.data.strict = defaults.data.strict;
         let training = &mut arithmetic.training;
         if training.schedule != Schedule::Cosine {
             training.steps = defaults.training.steps;

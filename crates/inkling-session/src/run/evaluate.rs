@@ -4,14 +4,14 @@ use inkling_meta::{Images, Learner, Model, Outcome, Purpose, Task};
 use inkling_platform::yield_now;
 
 use super::SessionError;
-use super::memo::Memo;
+use super::memo::{Glimpses, Memo};
 use super::memory::Planner;
 use super::model::{
     classifier_config, evaluation_limits, from_file, initial, learner_config, normalization, open_data, stored_ways,
     to_file,
 };
 use super::site::Site;
-use super::tasks::{PreparedTask, TaskSource, evaluation_spec, split};
+use super::tasks::{PreparedTask, SkipReport, TaskSource, evaluation_spec, split};
 use crate::config::{EvaluationConfig, RunConfig};
 use crate::events::{Evaluation, Event};
 use crate::statistics::mean_and_interval;
@@ -53,7 +53,11 @@ pub async fn evaluate(
     Planner { model: &model, tier: gpu.tier(), limits, purpose }.check(config.memory.budget)?;
     let mut learner = Learner::new(&gpu, model, limits, purpose)?;
     learner.set_weights(&weights).await?;
-    score(&mut learner, &source, config.evaluation.episodes, emit).await
+    let scores = score(&mut learner, &source, config.evaluation.episodes, emit).await?;
+    let mut skips = SkipReport::default();
+    skips.tell(source.dataset.as_ref(), emit);
+    skips.sum_up(emit);
+    Ok(scores)
 }
 
 /// How a learner did on each of some episodes.
@@ -100,10 +104,13 @@ async fn score_embedded(
     emit: &mut dyn FnMut(Event),
 ) -> Result<Scores, SessionError> {
     let mut tally = Tally::of(episodes);
-    for index in 0..episodes {
-        let plan = source.plan(index.into())?;
-        let support = memo.rows(learner, source, plan.support()).await?;
-        let query = memo.rows(learner, source, plan.query()).await?;
+    let mut glimpses = Glimpses::of(source, episodes);
+    let dimension = learner.model().network().dimension() as usize;
+    for _ in 0..episodes {
+        let episode = glimpses.next()?;
+        let mut support = memo.rows(learner, &source.normalization, &episode).await?;
+        let plan = &episode.plan;
+        let query = support.split_off(plan.support().len() * dimension);
         let task = Task {
             ways: plan.ways(),
             support: Images::Values(&support),

@@ -1,9 +1,10 @@
 //! Embeddings by image, for evaluations that come to the same images again and again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use inkling_data::{IDENTITY, ImageId, Pixels};
+use inkling_data::{DataError, EpisodePlan, IDENTITY, ImageId, Normalization, Pixels};
 use inkling_meta::{Images, Learner};
+use inkling_platform::{Prefetch, map_in_parallel};
 
 use super::SessionError;
 use super::tasks::TaskSource;
@@ -31,23 +32,80 @@ impl Memo {
         (source.augmentation.is_none() && wanted > images && bytes <= MOST_BYTES).then(Self::default)
     }
 
-    /// The embeddings of images, `[images][d]`; those that are new go through the network.
+    /// The embeddings of an episode's images, support before query, `[images][d]`; those that are
+    /// new go through the network.
     pub(super) async fn rows(
         &mut self,
         learner: &mut Learner,
-        source: &TaskSource,
-        images: &[ImageId],
+        normalization: &Normalization,
+        episode: &Glimpse,
     ) -> Result<Vec<f32>, SessionError> {
-        let new: Vec<ImageId> = images.iter().filter(|image| !self.rows.contains_key(image)).copied().collect();
-        let load = |id: &ImageId| source.dataset.pixels(id.split, id.class, id.index);
-        let pixels = new.iter().map(load).collect::<Result<Vec<Pixels>, _>>()?;
-        if !new.is_empty() {
+        if !episode.new.is_empty() {
+            let pixels: Vec<Pixels> = episode.new.iter().map(|(_, pixels)| Pixels::clone(pixels)).collect();
             let affines = vec![IDENTITY; pixels.len()];
-            let normalization = &source.normalization;
             let embeddings = learner.embed(Images::Bytes { pixels: &pixels, affines: &affines, normalization }).await?;
             let dimension = learner.model().network().dimension().max(1) as usize;
-            self.rows.extend(new.into_iter().zip(embeddings.chunks(dimension).map(<[f32]>::to_vec)));
+            let images = episode.new.iter().map(|(image, _)| *image);
+            self.rows.extend(images.zip(embeddings.chunks(dimension).map(<[f32]>::to_vec)));
         }
-        Ok(images.iter().filter_map(|image| self.rows.get(image)).flatten().copied().collect())
+        let images = episode.plan.support().iter().chain(episode.plan.query());
+        Ok(images.filter_map(|image| self.rows.get(image)).flatten().copied().collect())
+    }
+}
+
+/// An episode with the pixels of those images that no earlier one had.
+pub(super) struct Glimpse {
+    pub(super) plan: EpisodePlan,
+    new: Vec<(ImageId, Pixels)>,
+}
+
+/// The first episodes of a source, read ahead of their use.
+pub(super) struct Glimpses(Prefetch<Option<Result<Glimpse, DataError>>>);
+
+impl Glimpses {
+    pub(super) fn of(source: &TaskSource, episodes: u32) -> Self {
+        let (ahead, source, mut seen) = (source.ahead(), source.clone(), HashSet::new());
+        Self(Prefetch::new(0, ahead, move |index| {
+            (index < u64::from(episodes)).then(|| glimpse(&source, index, &mut seen))
+        }))
+    }
+
+    /// The next episode.
+    pub(super) fn next(&mut self) -> Result<Glimpse, SessionError> {
+        let ended = || SessionError::Fault("the thread that loads episodes has ended early");
+        Ok(self.0.take().flatten().ok_or_else(ended)??)
+    }
+}
+
+fn glimpse(source: &TaskSource, index: u64, seen: &mut HashSet<ImageId>) -> Result<Glimpse, DataError> {
+    let dataset = source.dataset.as_ref();
+    let load = |id: &ImageId| match seen.contains(id) {
+        true => Ok(None),
+        false => dataset.pixels(id.split, id.class, id.index).map(Some),
+    };
+    let (plan, pixels) = source.plan(index)?.read(dataset, |ids| map_in_parallel(ids, load))?;
+    let images = plan.support().iter().chain(plan.query()).copied();
+    let new: Vec<(ImageId, Pixels)> = images.zip(pixels).filter_map(|(image, pixels)| Some((image, pixels?))).collect();
+    seen.extend(new.iter().map(|(image, _)| *image));
+    Ok(Glimpse { plan, new })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tasks::tests::damaged_photos;
+    use super::*;
+
+    #[test]
+    fn each_image_is_read_once_and_episodes_are_those_of_any_other_reader() {
+        let source = damaged_photos(false);
+        let (mut glimpses, mut seen) = (Glimpses::of(&source, 10), HashSet::new());
+        for index in 0..10 {
+            let glimpse = glimpses.next().unwrap();
+            assert_eq!(&glimpse.plan, source.prepare(index).unwrap().episode().plan());
+            assert!(glimpse.new.iter().all(|(image, _)| seen.insert(*image)));
+            assert!(glimpse.plan.support().iter().chain(glimpse.plan.query()).all(|image| seen.contains(image)));
+        }
+        assert_eq!(seen.len(), 9, "three sound photos of three classes");
+        assert!(glimpses.next().is_err(), "no more episodes than were asked for");
     }
 }

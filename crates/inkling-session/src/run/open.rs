@@ -12,7 +12,7 @@ use super::evaluate::validation;
 use super::live::Pace;
 use super::memory::{Planner, by_category, choose_passes, run_limits, smaller_plan};
 use super::model::{from_file, initial, learner_config, normalization, open_data, open_gpu, training_purpose};
-use super::tasks::{TaskSource, augmentation, evaluation_spec, training_spec};
+use super::tasks::{SkipReport, TaskSource, augmentation, evaluation_spec, training_spec};
 use super::train::Run;
 use crate::checkpoint::{Checkpoint, CheckpointState, RandomState};
 use crate::config::{ConfigError, ModelConfig, RunConfig};
@@ -186,6 +186,7 @@ impl Setup {
             planned,
             saved,
             pace: Pace::default(),
+            skips: SkipReport::default(),
         })
     }
 

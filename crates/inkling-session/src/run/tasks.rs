@@ -11,9 +11,12 @@ use inkling_platform::Prefetch;
 
 use super::SessionError;
 use crate::config::{AugmentationConfig, EvaluationConfig, SplitName, TaskConfig};
+use crate::events::Event;
 
-/// Episodes that are loaded ahead.
-const AHEAD: usize = 4;
+/// Episodes that are loaded ahead at most, beside the one in the making.
+const MOST_AHEAD: u64 = 4;
+/// The bytes of pixels that are loaded ahead, where two episodes have fewer.
+const BYTES_AHEAD: u64 = 128 << 20;
 
 /// An episode with its augmentation and normalisation.
 pub(super) struct PreparedTask {
@@ -96,10 +99,23 @@ impl TaskSource {
         })
     }
 
+    /// How many episodes wait to be taken: none where they are large, so that one is in the making
+    /// while one is in use.
+    pub(super) fn ahead(&self) -> usize {
+        let images = match &self.spec {
+            EpisodeSpec::Fixed { ways, shots, queries } => u64::from(*ways) * (u64::from(*shots) + u64::from(*queries)),
+            EpisodeSpec::Variable(rules) => {
+                u64::from(rules.max_support) + u64::from(rules.max_ways) * u64::from(rules.max_queries)
+            }
+        };
+        let bytes = images.saturating_mul(self.dataset.image_shape().bytes() as u64).max(1);
+        (BYTES_AHEAD / bytes).min(MOST_AHEAD) as usize
+    }
+
     /// The episodes from `first` on, loaded ahead; those of a list come again and again.
     pub(super) fn stream(&self, first: u64) -> TaskStream {
         let source = self.clone();
-        TaskStream(Prefetch::new(first, AHEAD, move |index| {
+        TaskStream(Prefetch::new(first, self.ahead(), move |index| {
             source.prepare(source.list.map_or(index, |tasks| index % u64::from(tasks.max(1))))
         }))
     }
@@ -117,6 +133,32 @@ impl TaskStream {
     pub(super) fn next(&mut self) -> Result<PreparedTask, SessionError> {
         let ended = || SessionError::Fault("the thread that loads episodes has ended early");
         Ok(self.0.take().ok_or_else(ended)??)
+    }
+}
+
+/// Says which images were passed over, each once.
+#[derive(Debug, Default)]
+pub(super) struct SkipReport {
+    said: usize,
+}
+
+impl SkipReport {
+    /// Names the images that are new since the last time.
+    pub(super) fn tell(&mut self, dataset: &dyn Dataset, emit: &mut dyn FnMut(Event)) {
+        for message in dataset.skipped(self.said) {
+            self.said += 1;
+            emit(Event::warning(format!("{message}; another one takes its place ({} so far)", self.said)));
+        }
+    }
+
+    /// Says how many they were, where there were any.
+    pub(super) fn sum_up(&self, emit: &mut dyn FnMut(Event)) {
+        if self.said > 0 {
+            emit(Event::warning(format!(
+                "{} image(s) could not be read and were passed over; data.strict = true (--strict) refuses them",
+                self.said
+            )));
+        }
     }
 }
 
@@ -152,4 +194,74 @@ pub(super) fn augmentation(config: &AugmentationConfig) -> Result<Option<Augment
     };
     augmentation.check()?;
     Ok((!augmentation.is_identity()).then_some(augmentation))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use inkling_data::{OpenOptions, Picture};
+
+    use super::*;
+
+    /// Three training classes of four photos each, of which one is damaged.
+    pub(in super::super) fn damaged_photos(strict: bool) -> TaskSource {
+        let folder = tempfile::tempdir().unwrap();
+        for class in 0..3_u8 {
+            let place = folder.path().join(format!("photos/{class}"));
+            std::fs::create_dir_all(&place).unwrap();
+            for number in 0..4_u8 {
+                let photo = Picture::of_rgba(16, 16, &[50 * class + number; 4 * 16 * 16]).unwrap().png().unwrap();
+                let bytes = if number == class { &photo[..20] } else { &photo };
+                std::fs::write(place.join(format!("{number}.png")), bytes).unwrap();
+            }
+        }
+        let lists = folder.path().join("split.toml");
+        std::fs::write(&lists, "train = [\"0\", \"1\", \"2\"]").unwrap();
+        let options = OpenOptions { image_size: Some(16), split_file: Some(lists), strict, ..OpenOptions::default() };
+        let spec = format!("folder:{}", folder.path().join("photos").display());
+        let dataset = inkling_data::open(&spec, &options).unwrap();
+        // The photos are read later.
+        let _ = folder.keep();
+        TaskSource {
+            normalization: dataset.normalization().into(),
+            dataset,
+            split: Split::Train,
+            spec: EpisodeSpec::Fixed { ways: 3, shots: 2, queries: 1 },
+            augmentation: None,
+            seed: 0,
+            list: None,
+        }
+    }
+
+    #[test]
+    fn damaged_photos_are_named_once_and_counted() {
+        let source = damaged_photos(false);
+        for index in 0..20 {
+            let task = source.prepare(index).unwrap();
+            assert_eq!((task.task().support_labels.len(), task.task().query_labels.len()), (6, 3));
+        }
+        let (mut said, mut report) = (Vec::new(), SkipReport::default());
+        for _ in 0..2 {
+            report.tell(source.dataset.as_ref(), &mut |event| match event {
+                Event::Warning { message } => said.push(message),
+                other => panic!("{other:?}"),
+            });
+        }
+        assert_eq!(said.len(), 3, "{said:?}");
+        assert!(said.iter().any(|message| message.contains("1/1.png is not a readable image")), "{said:?}");
+        assert!(said[2].contains("(3 so far)"), "{said:?}");
+        let mut sum = None;
+        report.sum_up(&mut |event| sum = Some(event));
+        assert!(matches!(sum, Some(Event::Warning { message }) if message.starts_with("3 image(s) could not be read")));
+        let strict = damaged_photos(true);
+        let refused = (0..20).find_map(|index| strict.prepare(index).err()).unwrap().to_string();
+        assert!(refused.contains(".png is not a readable image") && refused.contains("replace or remove"), "{refused}");
+    }
+
+    #[test]
+    fn large_episodes_are_not_piled_up() {
+        let mut source = damaged_photos(false);
+        assert_eq!(source.ahead(), 4);
+        source.spec = EpisodeSpec::Fixed { ways: 1000, shots: 100, queries: 100 };
+        assert_eq!(source.ahead(), 0);
+    }
 }

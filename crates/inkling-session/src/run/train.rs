@@ -10,7 +10,7 @@ use super::live::{Next, Pace};
 use super::model::to_file;
 use super::open::{Setup, Sources};
 use super::step::Speed;
-use super::tasks::TaskStream;
+use super::tasks::{SkipReport, TaskStream};
 use crate::checkpoint::{BestValidation, Checkpoint, CheckpointState};
 use crate::config::RunConfig;
 use crate::events::{Ending, Evaluation, Event, SmallerPlan};
@@ -37,6 +37,7 @@ pub(super) struct Run {
     /// The step of the newest checkpoint.
     pub(super) saved: Option<u64>,
     pub(super) pace: Pace,
+    pub(super) skips: SkipReport,
 }
 
 /// Trains until the configured steps are done, the time is up, or a command stops it. Whatever goes
@@ -86,6 +87,7 @@ impl Run {
             let metrics = self.step(&mut speed).await?;
             let step = metrics.step;
             let evaluation = if self.validates_after(step) { Some(self.validate(emit).await?) } else { None };
+            self.skips.tell(self.sources.training.dataset.as_ref(), emit);
             self.log(&metrics, evaluation.as_ref(), speed.step_seconds)?;
             emit(Event::Step(metrics));
             if let Some(evaluation) = evaluation {
@@ -109,6 +111,7 @@ impl Run {
         }
         self.folder.write_curves()?;
         self.compare_with_plan(emit);
+        self.skips.sum_up(emit);
         let seconds = clock.seconds() - self.pace.waited;
         let run = self.folder.path().map(ToOwned::to_owned);
         Ok(Event::Finished { run, ending, step: self.state.step, seconds })
