@@ -428,7 +428,7 @@ pub struct DataSheetArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum WeightsCommand {
-    /// List the published weights that can be fetched
+    /// List the published weights that can be fetched, and those to import
     List,
     /// Fetch published weights from their official address as safetensors; a cut transfer resumes
     Fetch(WeightsFetchArgs),
@@ -622,6 +622,14 @@ pub struct BackboneArgs {
 pub enum Backbone {
     /// EfficientNet-Lite0 (Tan & Le 2019)
     EfficientnetLite0,
+    /// EfficientNet-B0, with SiLU and squeeze-and-excitation
+    EfficientnetB0,
+    /// The ResNet-12 of few-shot learning, its norms frozen
+    #[value(name = "resnet-12")]
+    Resnet12,
+    /// ResNet-18 (He et al. 2016)
+    #[value(name = "resnet-18")]
+    Resnet18,
 }
 
 impl Backbone {
@@ -629,6 +637,9 @@ impl Backbone {
     pub fn kind(self) -> BackboneKind {
         match self {
             Self::EfficientnetLite0 => BackboneKind::EfficientnetLite0,
+            Self::EfficientnetB0 => BackboneKind::EfficientnetB0,
+            Self::Resnet12 => BackboneKind::Resnet12,
+            Self::Resnet18 => BackboneKind::Resnet18,
         }
     }
 }

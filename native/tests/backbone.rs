@@ -93,6 +93,23 @@ fn images_are_embedded_and_episodes_scored() {
     assert!(text.contains("[2, 3, 32, 32]") && text.contains("--image-size"), "{text}");
 }
 
+/// ResNet-12 learns from scratch, one or three channels, with either norm.
+#[test]
+fn resnet12_learns_from_scratch() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path();
+    let text = LITE0.replace("efficientnet-lite0", "resnet-12").replace("trained = \"all\"\n", "");
+    std::fs::write(folder.join("resnet12.toml"), text.replace("image_size = 32", "image_size = 16")).unwrap();
+    let train = ["train", "--config", "resnet12.toml", "--set", "training.steps=1", "--set"];
+    done(folder, &[&train[..], &["model.drop_rate=0.1", "--out", "group"]].concat());
+    let file = TensorFile::read(&newest_weights(&folder.join("group"))).unwrap();
+    assert_eq!(file.tensors["layer4.0.downsample.0.weight"].shape(), [640, 320, 1, 1]);
+    let batch = ["model.norm=batch", "--set", "gradient.estimator=full", "--out", "batch", "--data", "glyphs"];
+    done(folder, &[&train[..], &batch].concat());
+    let lite = ["model.norm=batch", "--out", "lite"];
+    assert!(refused(folder, &[&train[..], &lite].concat(), 2).contains("model.norm"));
+}
+
 #[test]
 fn what_cannot_be_trained_is_refused() {
     let place = tempfile::tempdir().unwrap();
@@ -101,7 +118,7 @@ fn what_cannot_be_trained_is_refused() {
     let frozen = ["train", "--config", "lite0.toml", "--out", "run", "--set", "model.trained=nothing"];
     assert!(refused(folder, &frozen, 2).contains("nothing would be trained"));
     let norms = ["train", "--config", "lite0.toml", "--out", "run", "--set", "model.trained=norms"];
-    assert!(refused(folder, &norms, 2).contains("inkling weights fetch efficientnet-lite0"));
+    assert!(refused(folder, &norms, 2).contains("`inkling weights list` says how"));
     let grey = ["train", "--config", "lite0.toml", "--out", "run", "--data", "glyphs"];
     assert!(refused(folder, &grey, 2).contains("3 channels"));
     assert!(!folder.join("run").exists());

@@ -87,7 +87,10 @@ fn files_that_are_no_weights_leave_nothing_behind() {
 fn only_known_weights_are_fetched_and_a_wrong_archive_is_kept() {
     let place = tempfile::tempdir().unwrap();
     let folder = place.path();
-    assert!(done(folder, &["weights", "list"]).contains("efficientnet-lite0"));
+    let list = done(folder, &["weights", "list"]);
+    assert!(["efficientnet-lite0", "efficientnet-b0", "resnet-12", "resnet-18"].iter().all(|name| list.contains(name)));
+    let text = refused(folder, &["weights", "fetch", "efficientnet-b0"], 2);
+    assert!(text.contains("355c32eb.pth") && text.contains("inkling weights import FILE"), "{text}");
     let text = refused(folder, &["weights", "fetch", "efficientnet"], 2);
     assert!(text.contains("no weights called \"efficientnet\"; known are efficientnet-lite0"), "{text}");
     assert!(is_empty(folder));

@@ -1,5 +1,5 @@
 // Gradient of the mean over the pixels of each channel.
-//   dx = dy / pixels
+//   dx = dy / pixels        where accumulate: dx += dy / pixels
 // One invocation owns one pixel of one channel.
 // Launch: images · channels · pixels invocations. Workgroup memory: none.
 // Bindings: d_output [images, channels] from element d_output_offset; d_input [images, channels, pixels].
@@ -11,6 +11,7 @@ struct Params {
     channels: u32,
     pixels: u32,
     d_output_offset: u32,
+    accumulate: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -28,5 +29,9 @@ fn main(
     if index >= params.images * params.channels * params.pixels {
         return;
     }
-    d_input[index] = d_output[params.d_output_offset + index / params.pixels] / f32(params.pixels);
+    var value = d_output[params.d_output_offset + index / params.pixels] / f32(params.pixels);
+    if params.accumulate != 0u {
+        value += d_input[index];
+    }
+    d_input[index] = value;
 }

@@ -71,11 +71,15 @@ impl HeadEngine {
         numbers: &mut [Numbers],
     ) -> Result<(), MetaError> {
         self.prepare(recorder, model)?;
+        let draw_seed = |numbers: &mut Numbers| numbers.below(u32::MAX);
+        // Before all else, so that what is dropped does not depend on the estimator.
+        let drop_seeds = if model.network.drops() { numbers.iter_mut().map(draw_seed).collect() } else { Vec::new() };
         let Draw { members, rows, encoder } = self.draw(model, tasks, numbers)?;
         let support = members.first().map_or(0, Vec::len) as u32;
         let fresh = draws_for_each_batch(model);
         let place = (support, first_outcome, Some(first_task));
-        let mut step = Step::new(model, &self.sizes, (recorder, &self.workspace), tasks, place);
+        let step = Step::new(model, &self.sizes, (recorder, &self.workspace), tasks, place);
+        let mut step = step.with_drops(drop_seeds);
         step.embed(&members).await?;
         let mut subsets = rows.into_iter();
         for batch in step.batches() {

@@ -126,6 +126,13 @@ impl Model {
                 check_subset_time(&head, &config.gradient)?;
                 KindModel::Head(head)
             }
+            LearnerKind::FullNetwork(_) if network.drops() => {
+                return Err(MetaError::config(
+                    "model.drop_rate",
+                    "above zero",
+                    "learners of the whole network drop nothing; leave it out",
+                ));
+            }
             LearnerKind::FullNetwork(settings) => {
                 KindModel::FullNetwork(FullNetworkModel::new(settings, &config.gradient, &network, &mut layout)?)
             }

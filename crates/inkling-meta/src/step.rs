@@ -22,6 +22,8 @@ pub(crate) struct Step<'l> {
     pub(crate) tasks: &'l [Task<'l>],
     pub(crate) head_task: HeadTask,
     pub(crate) first_outcome: u32,
+    /// By task, what is dropped of its images; nothing is where this is empty.
+    drop_seeds: Vec<u32>,
 }
 
 impl<'l> Step<'l> {
@@ -35,7 +37,22 @@ impl<'l> Step<'l> {
     ) -> Self {
         let (ways, queries) = tasks.first().map_or((0, 0), |task| (task.ways, task.query_labels.len() as u32));
         let head_task = HeadTask { tasks: tasks.len() as u32, ways, support, queries, place };
-        Self { model, sizes, recorder, workspace, tasks, head_task, first_outcome }
+        Self { model, sizes, recorder, workspace, tasks, head_task, first_outcome, drop_seeds: Vec::new() }
+    }
+
+    /// Drops values of the images, as networks that do so are trained: in every pass the same of each
+    /// image.
+    pub(crate) fn with_drops(self, drop_seeds: Vec<u32>) -> Self {
+        Self { drop_seeds, ..self }
+    }
+
+    /// The key of an image by which its values are dropped; zero where none are.
+    fn key(&self, half: Half, place: Place) -> u32 {
+        let Some(&seed) = self.drop_seeds.get(place.task as usize) else { return 0 };
+        let number = place.image.wrapping_mul(2).wrapping_add(u32::from(half == Half::Query));
+        // Odd multipliers and a shift: the images of a task have keys of their own.
+        let mixed = (seed ^ number.wrapping_mul(0x9e37_79b1)).wrapping_mul(0x85eb_ca6b);
+        (mixed ^ (mixed >> 15)).max(1)
     }
 
     fn tensors(&self) -> HeadTensors<'l> {
@@ -173,6 +190,10 @@ impl<'l> Step<'l> {
             let first = chunk.first_row as usize;
             let part = places.get(first..first + chunk.images as usize).unwrap_or_default();
             loader.load(self.recorder, half, part, &chunk.activations.images).await?;
+            if let Some(keys) = &chunk.activations.keys {
+                let values: Vec<u32> = part.iter().map(|&place| self.key(half, place)).collect();
+                self.recorder.upload_values(keys.all(), &values).await?;
+            }
         }
         self.model.network.forward(self.recorder, self.pass(chunks, each), chunks, embeddings).await?;
         Ok(())

@@ -18,6 +18,7 @@ mod network;
 mod norm;
 mod norm_tangent;
 mod norm_unpooled;
+mod plain;
 mod pointwise;
 mod pool;
 mod weights;

@@ -3,6 +3,8 @@
 use inkling_gpu::kernels::{global_average_pool_backward, global_average_pool_forward, sum_forward};
 use inkling_gpu::{Buffer, GpuError, Recorder};
 
+use crate::conv2d::Write;
+
 /// The mean over the pixels of each channel.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AveragePool {
@@ -33,7 +35,8 @@ impl AveragePool {
         recorder.dispatch(params, buffers, u64::from(images * channels))
     }
 
-    /// `d_input` = the gradient with respect to the input, of `d_output` from an element on.
+    /// `d_input` = the gradient with respect to the input, of `d_output` from an element on, or is added
+    /// to.
     ///
     /// # Errors
     /// Device errors.
@@ -42,10 +45,11 @@ impl AveragePool {
         recorder: &mut Recorder,
         images: u32,
         (d_output, d_output_offset): (&Buffer, u32),
-        d_input: &Buffer,
+        (d_input, write): (&Buffer, Write),
     ) -> Result<(), GpuError> {
         let Self { channels, pixels } = *self;
-        let params = global_average_pool_backward::Params { images, channels, pixels, d_output_offset };
+        let accumulate = write as u32;
+        let params = global_average_pool_backward::Params { images, channels, pixels, d_output_offset, accumulate };
         let buffers = global_average_pool_backward::Buffers { d_output: d_output.all(), d_input: d_input.all() };
         recorder.dispatch(params, buffers, u64::from(images * channels) * u64::from(pixels))
     }

@@ -28,8 +28,10 @@ mod params;
 mod params_depthwise;
 mod params_film;
 mod params_mahalanobis;
+mod params_plain;
 mod params_solve;
 mod peak;
+mod plain;
 mod pointwise;
 mod pool;
 mod prototype;
@@ -81,8 +83,13 @@ pub use params::*;
 pub use params_depthwise::*;
 pub use params_film::*;
 pub use params_mahalanobis::*;
+pub use params_plain::*;
 pub use params_solve::*;
 pub use peak::{peak_copy, peak_multiply};
+pub use plain::{
+    drop_forward, gate_backward, gate_forward, max_pool_backward, max_pool_forward, rectify_backward, rectify_forward,
+    silu_backward, silu_forward,
+};
 pub use pointwise::{pointwise_backward_weight, pointwise_forward, pointwise_pack};
 pub use pool::{global_average_pool_backward, global_average_pool_forward, sum_forward};
 pub use prototype::{prototype_fit, prototype_logits};

@@ -470,6 +470,7 @@ pub struct GlobalAveragePoolBackwardParams {
     pub channels: u32,
     pub pixels: u32,
     pub d_output_offset: u32,
+    pub accumulate: u32,
 }
 
 /// `shaders/nn/linear_forward.wgsl`.

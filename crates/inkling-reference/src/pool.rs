@@ -12,7 +12,7 @@ pub fn global_average_pool_forward<F: Real>(params: &GlobalAveragePoolForwardPar
     }
 }
 
-/// Gradient with respect to the input.
+/// Gradient with respect to the input; where `accumulate`, added to what is there.
 pub fn global_average_pool_backward<F: Real>(
     params: &GlobalAveragePoolBackwardParams,
     d_output: &[F],
@@ -20,8 +20,10 @@ pub fn global_average_pool_backward<F: Real>(
 ) {
     let pixels = params.pixels as usize;
     for plane in 0..(params.images * params.channels) as usize {
-        d_input[plane * pixels..(plane + 1) * pixels]
-            .fill(d_output[params.d_output_offset as usize + plane] / F::count(pixels));
+        let value = d_output[params.d_output_offset as usize + plane] / F::count(pixels);
+        for d_input in &mut d_input[plane * pixels..(plane + 1) * pixels] {
+            *d_input = if params.accumulate == 0 { value } else { *d_input + value };
+        }
     }
 }
 

@@ -9,7 +9,8 @@ use inkling_reference::*;
 #[test]
 fn global_average_pool() {
     let forward = GlobalAveragePoolForwardParams { images: 2, channels: 3, pixels: 5, output_offset: 0 };
-    let backward = GlobalAveragePoolBackwardParams { images: 2, channels: 3, pixels: 5, d_output_offset: 0 };
+    let backward =
+        GlobalAveragePoolBackwardParams { images: 2, channels: 3, pixels: 5, d_output_offset: 0, accumulate: 0 };
     let (input, d_output) = (noise(1, 30), noise(2, 6));
     let mut d_input = [f64::NAN; 30];
     global_average_pool_backward(&backward, &d_output, &mut d_input);

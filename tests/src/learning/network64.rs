@@ -50,7 +50,7 @@ impl Network64<'_> {
         match self.config.backbone {
             Backbone::Conv4 { channels } => channels,
             // Nothing would fit then.
-            Backbone::SetEncoder { .. } | Backbone::EfficientNetLite0 => 0,
+            _ => 0,
         }
     }
 

@@ -65,10 +65,15 @@ impl Conv2d {
             if task > 0 {
                 recorder.breathe().await?;
             }
-            recorder.work(f64::from(images) * self.flops());
+            let tile_flops = f64::from(images) * self.flops() / f64::from(blocks * slabs);
             let task_bytes = u64::from(first_task + task) * packed_bytes(in_channels, out_channels);
             let bias_offset = if bias_offset == NONE { NONE } else { bias_offset + task * span.parameter_stride() };
             for tile in 0..blocks * slabs {
+                // The widest layers have more tiles than a submission has launches.
+                if tile > 0 {
+                    recorder.breathe().await?;
+                }
+                recorder.work(tile_flops);
                 let (block, slab) = (tile / slabs, tile % slabs);
                 let params = conv3x3_forward::Params {
                     first_image: task * images,

@@ -8,6 +8,7 @@ use crate::conv2d::{Conv2d, Conv2dShape};
 use crate::depthwise::{Depthwise, DepthwiseShape};
 use crate::layout::Layout;
 use crate::norm::{NormPool, NormPoolShape};
+use crate::plain::{Dropout, MaxPool, Plain};
 use crate::pool::{AveragePool, Sum};
 
 /// What a norm's scale and shift are to FiLM.
@@ -82,6 +83,55 @@ impl Builder {
     pub(crate) fn sum(&mut self, first: usize, second: usize) -> usize {
         let shape = self.shape(first);
         self.push("sum".to_owned(), Layer::Sum(Sum::new(shape.elements())), vec![first, second], false, shape)
+    }
+
+    /// An activation that no norm stands before: the leaky ReLU, the ReLU where `slope` is 0.
+    pub(crate) fn rectify(&mut self, input: usize, slope: f32) -> usize {
+        let shape = self.shape(input);
+        self.plain("rectify", vec![input], Plain::Rectify { elements: shape.elements(), slope }, shape)
+    }
+
+    /// x · σ(x).
+    pub(crate) fn silu(&mut self, input: usize) -> usize {
+        let shape = self.shape(input);
+        self.plain("silu", vec![input], Plain::Silu { elements: shape.elements() }, shape)
+    }
+
+    /// The largest of windows: kernel, stride, padding.
+    pub(crate) fn max_pool(&mut self, input: usize, window: [u32; 3]) -> usize {
+        let Shape { channels, size } = self.shape(input);
+        let pool = MaxPool::new((channels, size), window);
+        self.plain("max_pool", vec![input], Plain::MaxPool(pool), Shape { channels, size: pool.out_size() })
+    }
+
+    /// Each channel times the sigmoid of its one value in `gates`.
+    pub(crate) fn gate(&mut self, input: usize, gates: usize) -> usize {
+        let shape = self.shape(input);
+        let Shape { channels, size } = shape;
+        self.plain("gate", vec![input, gates], Plain::Gate { channels, pixels: size[0] * size[1] }, shape)
+    }
+
+    /// Dropout of single elements, while training; nothing where `permille`, thousandths, is zero.
+    pub(crate) fn drop_elements(&mut self, input: usize, permille: u32) -> usize {
+        self.drop(input, 1, permille)
+    }
+
+    /// Leaves out all that whole images have of a value, while training (stochastic depth).
+    pub(crate) fn drop_images(&mut self, input: usize, permille: u32) -> usize {
+        self.drop(input, self.shape(input).elements(), permille)
+    }
+
+    fn drop(&mut self, input: usize, group: u64, permille: u32) -> usize {
+        if permille == 0 {
+            return input;
+        }
+        let shape = self.shape(input);
+        let drop = Dropout { elements: shape.elements(), group, layer: self.nodes.len() as u32, permille };
+        self.plain("drop", vec![input], Plain::Drop(drop), shape)
+    }
+
+    fn plain(&mut self, name: &str, inputs: Vec<usize>, plain: Plain, shape: Shape) -> usize {
+        self.push(name.to_owned(), Layer::Plain(plain), inputs, false, shape)
     }
 
     /// The mean over the pixels of each channel.

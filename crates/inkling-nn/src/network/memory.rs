@@ -23,6 +23,9 @@ pub enum Keep {
 pub struct Activations<B> {
     /// Normalised images, `[images, channels, height, width]`.
     pub images: B,
+    /// A key for each image, `[images]`, where the network drops; what is dropped of an image is a
+    /// function of its key, and with key zero nothing is.
+    pub keys: Option<B>,
     places: Vec<Option<usize>>,
     buffers: Vec<B>,
     /// Norm statistics by node; where several chunks hold one task, with the first.
@@ -115,7 +118,9 @@ impl Network {
         let Places { of_value, elements, .. } = self.value_places(keep);
         let buffers = self.chunk_buffers(allocate, name, images, (&elements, Category::Activations))?;
         let statistics = self.by_norm(allocate, &format!("{name}.statistics"), images)?;
-        Ok(Activations { images: inputs, places: of_value, buffers, statistics })
+        let key = |allocate: &mut A| allocate.values(Category::Workspace, &format!("{name}.keys"), u64::from(images));
+        let keys = self.drops().then(|| key(allocate)).transpose()?;
+        Ok(Activations { images: inputs, keys, places: of_value, buffers, statistics })
     }
 
     /// Room for the gradients of a chunk's values.
@@ -165,7 +170,7 @@ impl Network {
         let weight_partials = self.nodes.iter().filter(|node| node.trained).map(|node| match &node.layer {
             Layer::Conv(conv) => conv.partial_elements(chunk_images, own_parameters),
             Layer::Depthwise(conv) => conv.partial_elements(chunk_images, own_parameters),
-            Layer::Norm(_) | Layer::Sum(_) | Layer::AveragePool(_) => 0,
+            Layer::Norm(_) | Layer::Sum(_) | Layer::AveragePool(_) | Layer::Plain(_) => 0,
         });
         let weight_partials = weight_partials.max().unwrap_or(0);
         let packed = self.packed(allocate, "weights", own_parameters)?;
@@ -283,12 +288,22 @@ impl Network {
         match keep {
             Keep::Nothing => false,
             Keep::Tangents => true,
-            Keep::Gradient => readers.any(|(number, node)| match &node.layer {
-                Layer::Conv(_) | Layer::Depthwise(_) => node.trained,
-                Layer::Norm(_) => self.is_reached(number + 1),
-                Layer::Sum(_) | Layer::AveragePool(_) => false,
-            }),
+            Keep::Gradient => {
+                readers.any(|(number, node)| match &node.layer {
+                    Layer::Conv(_) | Layer::Depthwise(_) => node.trained,
+                    Layer::Norm(_) => self.is_reached(number + 1),
+                    Layer::Plain(plain) => plain.keeps_inputs() && self.is_reached(number + 1),
+                    Layer::Sum(_) | Layer::AveragePool(_) => false,
+                }) || self.is_kept_as_output(value)
+            }
         }
+    }
+
+    /// Whether the way back through the layer that wrote a value reads it.
+    fn is_kept_as_output(&self, value: usize) -> bool {
+        let writer = value.checked_sub(1).and_then(|number| self.nodes.get(number));
+        let is_read = |node: &super::Node| matches!(&node.layer, Layer::Plain(plain) if plain.keeps_output());
+        self.is_reached(value) && writer.is_some_and(is_read)
     }
 
     /// Where a backward pass puts the gradients of values. The summands of a sum have its gradient

@@ -16,6 +16,7 @@ use crate::conv2d::Conv2d;
 use crate::depthwise::Depthwise;
 use crate::layout::Layout;
 use crate::norm::{Norm, NormPool};
+use crate::plain::Plain;
 use crate::pool::{AveragePool, Sum};
 
 pub(crate) use builder::{Builder, Role};
@@ -42,6 +43,19 @@ pub enum Backbone {
     },
     /// EfficientNet-Lite0 with pretrained weights (Tan & Le 2019), frozen statistics.
     EfficientNetLite0,
+    /// EfficientNet-B0 (Tan & Le 2019), frozen statistics: Lite0 with SiLU and squeeze-and-excitation.
+    EfficientNetB0 {
+        /// Thousandths of the images in training that the residual branch of the last block leaves
+        /// out (stochastic depth, Huang et al. 2016); blocks before leave out fewer, in proportion.
+        drop_permille: u32,
+    },
+    /// The ResNet-12 of few-shot learning (Lee et al. 2019; Tian et al. 2020).
+    ResNet12 {
+        /// Thousandths of each block's output that training sets to zero (dropout).
+        drop_permille: u32,
+    },
+    /// ResNet-18 (He et al. 2016).
+    ResNet18,
 }
 
 /// What is trained of a network.
@@ -95,6 +109,7 @@ pub(crate) enum Layer {
     /// Of two values.
     Sum(Sum),
     AveragePool(AveragePool),
+    Plain(Plain),
 }
 
 /// A layer in its place.
@@ -146,6 +161,11 @@ impl Network {
                 backbones::set_encoder(&mut builder, [channels, blocks], &config)?;
             }
             Backbone::EfficientNetLite0 => backbones::efficientnet_lite0(&mut builder, &config)?,
+            Backbone::EfficientNetB0 { drop_permille } => {
+                backbones::efficientnet_b0(&mut builder, drop_permille, &config)?;
+            }
+            Backbone::ResNet12 { drop_permille } => backbones::resnet12(&mut builder, drop_permille, &config)?,
+            Backbone::ResNet18 => backbones::resnet18(&mut builder, &config)?,
         }
         let Builder { shapes, nodes, layout, frozen, running, .. } = builder;
         let mut reached = vec![false; shapes.len()];
@@ -164,6 +184,11 @@ impl Network {
     /// Whether the images of a task in a pass influence each other.
     pub fn couples_images(&self) -> bool {
         self.norms().any(|norm| norm.norm.couples_images())
+    }
+
+    /// Whether training drops values by chance.
+    pub fn drops(&self) -> bool {
+        self.nodes.iter().any(|node| matches!(node.layer, Layer::Plain(Plain::Drop(_))))
     }
 
     /// The trainable parameters; a head may append its own.
@@ -186,7 +211,9 @@ impl Network {
     pub fn pretraining_classifier(&self) -> Option<&'static str> {
         match self.config.backbone {
             Backbone::Conv4 { .. } | Backbone::SetEncoder { .. } => None,
-            Backbone::EfficientNetLite0 => Some("_fc."),
+            Backbone::EfficientNetLite0 | Backbone::EfficientNetB0 { .. } => Some("_fc."),
+            Backbone::ResNet12 { .. } => Some("classifier."),
+            Backbone::ResNet18 => Some("fc."),
         }
     }
 
@@ -238,7 +265,7 @@ impl Network {
                 Layer::Conv(conv) => fill(conv.weight_range(), &mut || he(conv.fan_in())),
                 Layer::Depthwise(conv) => fill(conv.weight_range(), &mut || he(conv.fan_in())),
                 Layer::Norm(norm) => fill((norm.weight_offset, norm.channels), &mut || 1.0),
-                Layer::Sum(_) | Layer::AveragePool(_) => {}
+                Layer::Sum(_) | Layer::AveragePool(_) | Layer::Plain(_) => {}
             }
         }
         for entry in self.running.entries().iter().filter(|entry| entry.name.ends_with("running_var")) {
@@ -270,6 +297,6 @@ fn flops(node: &Node) -> f64 {
     match &node.layer {
         Layer::Conv(conv) => conv.flops(),
         Layer::Depthwise(conv) => conv.flops(),
-        Layer::Norm(_) | Layer::Sum(_) | Layer::AveragePool(_) => 0.0,
+        Layer::Norm(_) | Layer::Sum(_) | Layer::AveragePool(_) | Layer::Plain(_) => 0.0,
     }
 }

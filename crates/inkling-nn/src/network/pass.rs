@@ -8,6 +8,7 @@ use super::{Layer, Network, Node};
 use crate::axis::{Span, TaskAxis};
 use crate::conv2d::{ConvWeights, GradientTarget, Write};
 use crate::norm::{NormContext, NormPart, NormPool};
+use crate::plain::PlainValues;
 
 /// One chunk of a pass.
 #[derive(Clone, Copy, Debug)]
@@ -169,6 +170,10 @@ impl Network {
                     sum.forward(recorder, chunk.images, [input, second], output)?;
                 }
                 Layer::AveragePool(pool) => pool.forward(recorder, chunk.images, input, (output, offset))?,
+                Layer::Plain(plain) => {
+                    let second = node.inputs.get(1).and_then(|&value| values.value(value)).unwrap_or(input);
+                    plain.forward(recorder, chunk.images, ([input, second], values.keys.as_ref()), output)?;
+                }
                 Layer::Norm(_) => {}
             }
             recorder.breathe().await?;
@@ -272,8 +277,18 @@ impl Network {
                 }
                 Layer::AveragePool(pool) => {
                     if let Some(d_input) = d_input {
-                        pool.backward(recorder, chunk.images, (d_output, offset), d_input)?;
+                        pool.backward(recorder, chunk.images, (d_output, offset), (d_input, write))?;
                     }
+                }
+                Layer::Plain(plain) => {
+                    let value = |value: &usize| chunk.activations.value(*value);
+                    let second = node.inputs.get(1);
+                    let inputs = [value(&node.input()), second.and_then(value)];
+                    let output = value(&(number + 1));
+                    let d_inputs = [d_input, second.and_then(|&value| chunk.gradients.value(value))];
+                    let keys = chunk.activations.keys.as_ref();
+                    let values = PlainValues { inputs, output, keys, d_output };
+                    plain.backward(recorder, chunk.images, values, d_inputs)?;
                 }
                 // The summands' gradients are that of the sum, and in the same buffer.
                 Layer::Sum(_) | Layer::Norm(_) => {}

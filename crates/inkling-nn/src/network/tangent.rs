@@ -52,7 +52,7 @@ impl Network {
     pub fn check_tangents(&self) -> Result<(), &str> {
         let lacking = |node: &&Node| match &node.layer {
             Layer::Conv(_) | Layer::Norm(_) => !node.trained,
-            Layer::Depthwise(_) | Layer::Sum(_) | Layer::AveragePool(_) => true,
+            Layer::Depthwise(_) | Layer::Sum(_) | Layer::AveragePool(_) | Layer::Plain(_) => true,
         };
         self.nodes.iter().find(lacking).map_or(Ok(()), |node| Err(&node.name))
     }
@@ -99,7 +99,7 @@ impl Network {
                         let layer = (number, norm);
                         self.tangent_of_norm(recorder, layer, pass, direction, stretch, embeddings_dot).await?;
                     }
-                    Layer::Depthwise(_) | Layer::Sum(_) | Layer::AveragePool(_) => {}
+                    Layer::Depthwise(_) | Layer::Sum(_) | Layer::AveragePool(_) | Layer::Plain(_) => {}
                 }
             }
         }
@@ -183,7 +183,7 @@ impl Network {
                         norm.backward_tangent(recorder, &parts, context, gradient_dot)?;
                         recorder.breathe().await?;
                     }
-                    Layer::Depthwise(_) | Layer::Sum(_) | Layer::AveragePool(_) => {}
+                    Layer::Depthwise(_) | Layer::Sum(_) | Layer::AveragePool(_) | Layer::Plain(_) => {}
                 }
             }
         }

@@ -58,6 +58,7 @@ impl Network {
             Layer::Norm(norm) => ("norm".to_owned(), 2 * norm.channels),
             Layer::Sum(_) => ("sum".to_owned(), 0),
             Layer::AveragePool(_) => ("mean over pixels".to_owned(), 0),
+            Layer::Plain(_) => (node.name.clone(), 0),
         };
         let (to_input, to_weights) = (self.is_reached(node.input()), node.trained);
         let backward_elements = match &node.layer {
@@ -66,8 +67,10 @@ impl Network {
             // Activations are read to be open or closed.
             Layer::Norm(_) if to_input || to_weights => inputs + outputs + if to_input { inputs } else { 0 },
             Layer::AveragePool(_) if to_input => inputs + outputs,
+            // What is kept of the forward pass, and both gradients.
+            Layer::Plain(_) if to_input => 2 * inputs + outputs,
             // The gradient of a sum is that of its summands.
-            Layer::Norm(_) | Layer::AveragePool(_) | Layer::Sum(_) => 0,
+            Layer::Norm(_) | Layer::AveragePool(_) | Layer::Sum(_) | Layer::Plain(_) => 0,
         };
         let shape = self.shapes.get(number + 1).map_or([0; 3], |shape| [shape.channels, shape.size[0], shape.size[1]]);
         LayerWork {

@@ -101,6 +101,7 @@ impl CaseModel {
             groups: self.groups.unwrap_or(1),
             trained: self.trained,
             film: self.film.unwrap_or_default(),
+            drop_rate: None,
             weights: None,
         }
     }
@@ -153,7 +154,8 @@ impl CaseConfig {
                 "is missing; model.backbone = \"conv4\" needs it, for example model.channels = 64",
             );
         }
-        if is_conv4 && self.model.norm == NormKind::Group && self.model.groups.is_none() {
+        let has_groups = self.model.backbone.has_chosen_norm() && self.model.norm == NormKind::Group;
+        if has_groups && self.model.groups.is_none() {
             checks.fail("model.groups", "is missing; model.norm = \"group\" needs it, for example model.groups = 4");
         }
         if self.model.trained == Some(TrainedKind::Film) && self.model.film.is_none() {

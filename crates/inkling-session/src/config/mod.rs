@@ -191,6 +191,15 @@ pub enum BackboneKind {
     /// EfficientNet-Lite0 (Tan & Le 2019), which comes with weights: see `model.weights`.
     #[serde(rename = "efficientnet-lite0")]
     EfficientnetLite0,
+    /// EfficientNet-B0 (Tan & Le 2019), with SiLU and squeeze-and-excitation.
+    #[serde(rename = "efficientnet-b0")]
+    EfficientnetB0,
+    /// The ResNet-12 of few-shot learning (Lee et al. 2019; Tian et al. 2020).
+    #[serde(rename = "resnet-12")]
+    Resnet12,
+    /// ResNet-18 (He et al. 2016).
+    #[serde(rename = "resnet-18")]
+    Resnet18,
 }
 
 impl BackboneKind {
@@ -198,9 +207,32 @@ impl BackboneKind {
     /// from 0 to 1.
     pub fn statistics(self) -> Option<[Vec<f32>; 2]> {
         match self {
-            Self::Conv4 => None,
+            Self::Conv4 | Self::Resnet12 => None,
             // (x − 127) / 128 for bytes x.
             Self::EfficientnetLite0 => Some([vec![127.0 / 255.0; 3], vec![128.0 / 255.0; 3]]),
+            // ImageNet's, as PyTorch's models take them.
+            Self::EfficientnetB0 | Self::Resnet18 => Some([vec![0.485, 0.456, 0.406], vec![0.229, 0.224, 0.225]]),
+        }
+    }
+
+    /// Whether training can drop values by chance.
+    pub fn has_drops(self) -> bool {
+        matches!(self, Self::EfficientnetB0 | Self::Resnet12)
+    }
+
+    /// Whether the network has the norm of `model.norm`; the norms of others are always frozen.
+    pub fn has_chosen_norm(self) -> bool {
+        matches!(self, Self::Conv4 | Self::Resnet12)
+    }
+
+    /// The name as the configuration writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Conv4 => "conv4",
+            Self::EfficientnetLite0 => "efficientnet-lite0",
+            Self::EfficientnetB0 => "efficientnet-b0",
+            Self::Resnet12 => "resnet-12",
+            Self::Resnet18 => "resnet-18",
         }
     }
 
@@ -215,6 +247,9 @@ impl BackboneKind {
         match self {
             Self::Conv4 => "Conv-4",
             Self::EfficientnetLite0 => "EfficientNet-Lite0",
+            Self::EfficientnetB0 => "EfficientNet-B0",
+            Self::Resnet12 => "ResNet-12",
+            Self::Resnet18 => "ResNet-18",
         }
     }
 }
@@ -254,7 +289,7 @@ pub struct ModelConfig {
     pub backbone: BackboneKind,
     /// Channels of each block of Conv-4.
     pub channels: u32,
-    /// The norm after each convolution of Conv-4.
+    /// The norm after each convolution of Conv-4 and ResNet-12; those of others are always frozen.
     pub norm: NormKind,
     /// With group norm, how many groups the channels fall into.
     pub groups: u32,
@@ -264,6 +299,10 @@ pub struct ModelConfig {
     /// With `trained = "film"`, what the norms adapt by.
     #[serde(skip_serializing_if = "FilmConfig::is_default")]
     pub film: FilmConfig,
+    /// What training drops by chance: of ResNet-12 this share of each block's output (dropout), of
+    /// EfficientNet-B0 the last block's residual branch for this share of the images (stochastic depth).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drop_rate: Option<f32>,
     /// A file of weights that training starts from, `.safetensors`; random ones without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<String>,
@@ -278,16 +317,18 @@ impl Default for ModelConfig {
             groups: 4,
             trained: None,
             film: FilmConfig::default(),
+            drop_rate: None,
             weights: None,
         }
     }
 }
 
 impl ModelConfig {
-    /// What is trained of the backbone: where it is not said, all of Conv-4, and nothing of one that
-    /// comes with weights.
+    /// What is trained of the backbone: where it is not said, all of Conv-4 and ResNet-12, and nothing
+    /// of those that come with weights.
     pub fn trained(&self) -> TrainedKind {
-        let usual = if self.backbone == BackboneKind::Conv4 { TrainedKind::All } else { TrainedKind::Nothing };
+        let is_own = self.backbone.has_chosen_norm();
+        let usual = if is_own { TrainedKind::All } else { TrainedKind::Nothing };
         self.trained.unwrap_or(usual)
     }
 }

@@ -2,8 +2,8 @@
 //! remedy; and the warnings about what is allowed but seldom meant.
 
 use super::{
-    Algorithm, EstimatorKind, EvaluationConfig, GradientConfig, HeadConfig, LearnerConfig, ModelConfig, NormKind,
-    Problem, RunConfig, Schedule, StartKind, TaskConfig, TrainedKind, TrainingConfig, head, learner,
+    Algorithm, BackboneKind, EstimatorKind, EvaluationConfig, GradientConfig, HeadConfig, LearnerConfig, ModelConfig,
+    NormKind, Problem, RunConfig, Schedule, StartKind, TaskConfig, TrainedKind, TrainingConfig, head, learner,
 };
 use crate::units::{ByteSize, TimeSpan};
 
@@ -70,17 +70,25 @@ impl Checks {
     }
 
     pub(super) fn model(&mut self, model: &ModelConfig) {
+        if let Some(rate) = model.drop_rate {
+            self.fraction("model.drop_rate", rate.into());
+            if rate > 0.0 && !model.backbone.has_drops() {
+                self.fail("model.drop_rate", "belongs to resnet-12 and efficientnet-b0; leave it out");
+            }
+        }
         self.count("model.channels", model.channels.into(), 1, MOST_CHANNELS.into());
         if model.norm == NormKind::Group {
             self.count("model.groups", model.groups.into(), 1, MOST_CHANNELS.into());
-            if model.groups > 0 && !model.channels.is_multiple_of(model.groups) {
-                self.fail(
-                    "model.groups",
-                    format!(
-                        "is {}, which does not divide model.channels = {}; choose a divisor",
-                        model.groups, model.channels
-                    ),
-                );
+            // ResNet-12 has 64, 160, 320 and 640 channels; the norms of others have no groups.
+            let (divided, channels) = match model.backbone {
+                BackboneKind::Conv4 => ("model.channels =", model.channels),
+                BackboneKind::Resnet12 => ("the blocks' channels, multiples of", 32),
+                _ => ("", 0),
+            };
+            if model.groups > 0 && !channels.is_multiple_of(model.groups) {
+                let groups = model.groups;
+                let message = format!("is {groups}, which does not divide {divided} {channels}; choose a divisor");
+                self.fail("model.groups", message);
             }
         }
         model.film.check(self);
@@ -211,6 +219,7 @@ impl RunConfig {
         config.data.std = Some(vec![1.0]);
         config.model.trained = Some(TrainedKind::All);
         config.model.film.blocks = 4;
+        config.model.drop_rate = Some(0.1);
         config.model.weights = Some("weights.safetensors".to_owned());
         config.head = HeadConfig::complete();
         config.learner = Some(LearnerConfig::complete());

@@ -66,12 +66,16 @@ pub(super) fn network(model: &ModelConfig, in_channels: u32, image_size: u32) ->
         TrainedKind::Norms => Trained::Norms,
         TrainedKind::All => Trained::All,
     };
+    let drop_permille = (1000.0 * model.drop_rate.unwrap_or(0.0)).round() as u32;
     let backbone = match model.backbone {
         BackboneKind::Conv4 => Backbone::Conv4 { channels: model.channels },
         BackboneKind::EfficientnetLite0 => Backbone::EfficientNetLite0,
+        BackboneKind::EfficientnetB0 => Backbone::EfficientNetB0 { drop_permille },
+        BackboneKind::Resnet12 => Backbone::ResNet12 { drop_permille },
+        BackboneKind::Resnet18 => Backbone::ResNet18,
     };
     let norm = match model.norm {
-        _ if model.backbone != BackboneKind::Conv4 => Norm::Frozen,
+        _ if !model.backbone.has_chosen_norm() => Norm::Frozen,
         NormKind::Group => Norm::Group { groups: model.groups },
         NormKind::Batch => Norm::Batch,
         NormKind::Frozen => Norm::Frozen,
@@ -294,10 +298,10 @@ pub(super) fn initial(model: &Model, config: &RunConfig) -> Result<Weights, Sess
     }
     if file.is_none() && keeps {
         return Err(SessionError::Setting(format!(
-            "{} starts from pretrained weights: fetch them with `inkling weights fetch efficientnet-lite0` and name the \
-             file (model.weights = \"weights/efficientnet-lite0.safetensors\"), or train all of it from scratch \
-             (model.trained = \"all\")",
-            backbone.words()
+            "{} starts from pretrained weights: get them (`inkling weights list` says how) and name the file \
+             (model.weights = \"weights/{}.safetensors\"), or train all of it from scratch (model.trained = \"all\")",
+            backbone.words(),
+            backbone.name()
         )));
     }
     if let Some(path) = &config.model.weights {
@@ -354,9 +358,12 @@ pub(super) fn from_file(file: &TensorFile, model: &Model) -> Result<Weights, Ses
             weights.insert(&*entry.name, entry.shape.clone(), vec![value; entry.length as usize]);
         }
     }
+    // A learner of the whole network has a classifier of its own, perhaps of the same name.
+    let is_ours = |name: &str| model.layout().entries().iter().any(|entry| entry.name == name);
+    let classifier = model.network().pretraining_classifier();
+    let is_unused = |name: &str| classifier.is_some_and(|prefix| name.starts_with(prefix)) && !is_ours(name);
     for (name, tensor) in &file.tensors {
-        let unused = model.network().pretraining_classifier();
-        if name.ends_with("num_batches_tracked") || unused.is_some_and(|prefix| name.starts_with(prefix)) {
+        if name.ends_with("num_batches_tracked") || is_unused(name) {
             continue;
         }
         let values = tensor
