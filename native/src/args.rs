@@ -498,7 +498,7 @@ pub enum BenchCommand {
 pub struct HeadsArgs {
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// Heads: prototypes, implicit, unrolled, neumann, ridge, mahalanobis
+    /// Heads: prototypes, implicit, unrolled, neumann, ridge, mahalanobis, versa
     #[arg(long, value_delimiter = ',', value_name = "NAME,...", default_value = "prototypes,implicit")]
     pub methods: Vec<Method>,
     /// Tasks
@@ -523,7 +523,7 @@ What is planned above --memory-budget is not run: its row gives the plan.")]
 pub struct StepsArgs {
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// Heads (prototypes, implicit, unrolled, neumann, ridge, mahalanobis) and learners (maml, fomaml, reptile, imaml)
+    /// Heads (prototypes, implicit, unrolled, neumann, ridge, mahalanobis, versa) and learners (maml, fomaml, reptile, imaml)
     #[arg(long, value_delimiter = ',', value_name = "NAME,...", default_value = "prototypes,implicit")]
     pub methods: Vec<Method>,
     /// Each method with each of these (full, chunked, lite, subsampled); the configuration's own when left out
@@ -568,6 +568,7 @@ pub enum Method {
     Neumann,
     Ridge,
     Mahalanobis,
+    Versa,
     Maml,
     Fomaml,
     Reptile,
@@ -589,6 +590,7 @@ impl Method {
             Self::Neumann => "neumann",
             Self::Ridge => "ridge",
             Self::Mahalanobis => "mahalanobis",
+            Self::Versa => "versa",
             Self::Maml => "maml",
             Self::Fomaml => "fomaml",
             Self::Reptile => "reptile",

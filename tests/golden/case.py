@@ -39,6 +39,16 @@ class Mahalanobis:
 
 
 @dataclasses.dataclass(frozen=True)
+class Versa:
+    """A linear classifier that two perceptrons with `hidden` features write from class means.
+
+    `hidden` is None where there are as many as an embedding has.
+    """
+
+    hidden: int | None
+
+
+@dataclasses.dataclass(frozen=True)
 class Inner:
     """Gradient steps from zero on a linear head's cross-entropy plus (ridge/2)‖w‖²."""
 
@@ -103,7 +113,7 @@ class Case:
     groups: int
     image_size: int
     in_channels: int
-    head: Prototypes | Ridge | Mahalanobis | Unrolled | Implicit | Neumann | None
+    head: Prototypes | Ridge | Mahalanobis | Versa | Unrolled | Implicit | Neumann | None
     learner: Learner | None
     estimator: str
     h: int | None
@@ -155,7 +165,7 @@ class Section:
 
 
 def parse_head(section):
-    kinds = ("prototypes", "ridge", "mahalanobis", "unrolled", "implicit", "neumann")
+    kinds = ("prototypes", "ridge", "mahalanobis", "versa", "unrolled", "implicit", "neumann")
     kind = section.one_of("kind", *kinds)
     if kind == "prototypes":
         return parse_prototypes(section)
@@ -163,6 +173,8 @@ def parse_head(section):
         return Ridge(section.number("lambda"), section.number("scale"))
     if kind == "mahalanobis":
         return Mahalanobis()
+    if kind == "versa":
+        return Versa(section.count("hidden") if "hidden" in section.left else None)
     # Without a ridge the Hessian is singular: only the head that does not solve with it may.
     ridge = section.number("ridge", zero=kind == "unrolled")
     inner = Inner(section.count("inner_steps"), section.number("inner_lr"), ridge)

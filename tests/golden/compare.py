@@ -76,7 +76,7 @@ def scale_of(name, expected, whole):
     """
     norm = np.linalg.norm(expected[name].astype(np.float64))
     if name.endswith(".bias") and norm < ZERO_SHARE * whole:
-        name = name.replace(".bias", ".weight")
+        name = name.removesuffix(".bias") + ".weight"
     return np.linalg.norm(expected[name].astype(np.float64))
 
 

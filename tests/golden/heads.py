@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 import solver
-from case import Implicit, Mahalanobis, Neumann, Prototypes, Ridge, Unrolled
+from case import Implicit, Mahalanobis, Neumann, Prototypes, Ridge, Unrolled, Versa
 
 
 def mean_cross_entropy(logits, labels):
@@ -17,8 +17,22 @@ def mean_cross_entropy(logits, labels):
     return -jnp.mean(jnp.take_along_axis(log_probability, labels[:, None], axis=-1))
 
 
+def parameter_shapes(head, dimension):
+    """Name to shape of the head's parameters that weights hold, for embeddings [N, dimension]."""
+    if not isinstance(head, Versa):
+        return {}
+    hidden = head.hidden or dimension
+    shapes = {}
+    for part, outputs in (("weight", dimension), ("bias", 1)):
+        layers = {0: (hidden, dimension), 2: (hidden, hidden), 4: (outputs, hidden)}
+        for layer, sizes in layers.items():
+            shapes[f"head.{part}.{layer}.weight"] = sizes
+            shapes[f"head.{part}.{layer}.bias"] = sizes[:1]
+    return shapes
+
+
 def parameters(head):
-    """The head's own parameters, by the name of their gradient."""
+    """The head's own parameters that the case gives, by the name of their gradient."""
     if isinstance(head, Prototypes):
         return {"head.scale": head.scale} if head.metric == "cosine" else {}
     if isinstance(head, Ridge):
@@ -26,11 +40,11 @@ def parameters(head):
     return {}
 
 
-def query_loss(head, own, support, labels, ways, query, query_labels):
+def query_loss(head, own, weights, support, labels, ways, query, query_labels):
     """(mean cross-entropy of the queries, the solver's History or None).
 
-    `own` are the values of `parameters(head)`. Of an `Implicit` or `Neumann` head only the value
-    and the first derivative mean anything.
+    `own` are the values of `parameters(head)`, `weights` hold those of `parameter_shapes`. Of an
+    `Implicit` or `Neumann` head only the value and the first derivative mean anything.
     """
     if isinstance(head, Implicit | Neumann):
         return implicit_loss(head, support, labels, ways, query, query_labels)
@@ -41,6 +55,8 @@ def query_loss(head, own, support, labels, ways, query, query_labels):
         logits = ridge_logits(own["head.lambda"], own["head.scale"], support, labels, ways, query)
     elif isinstance(head, Mahalanobis):
         logits = mahalanobis_logits(support, labels, ways, query)
+    elif isinstance(head, Versa):
+        logits = versa_logits(weights, support, labels, ways, query)
     elif isinstance(head, Unrolled):
         logits = with_constant(query) @ inner_solution(head.inner, support, labels, ways)
     return mean_cross_entropy(logits, query_labels), None
@@ -84,6 +100,22 @@ def mahalanobis_logits(support, labels, ways, query):
         offsets = query - jnp.mean(members, axis=0)
         logits.append(-jnp.sum(offsets * jnp.linalg.solve(spread, offsets.T).T, axis=1))
     return jnp.stack(logits, axis=1)
+
+
+def perceptron(weights, name, rows):
+    """Three linear layers with ELU between them; they are numbered with the activations."""
+    for layer in (0, 2, 4):
+        rows = rows @ weights[f"{name}.{layer}.weight"].T + weights[f"{name}.{layer}.bias"]
+        rows = jax.nn.elu(rows) if layer < 4 else rows
+    return rows
+
+
+def versa_logits(weights, support, labels, ways, query):
+    """e·(μ_c + A(μ_c)) + B(μ_c)."""
+    members = jax.nn.one_hot(labels, ways, dtype=support.dtype)
+    means = (members.T @ support) / jnp.sum(members, axis=0)[:, None]
+    classes = means + perceptron(weights, "head.weight", means)
+    return query @ classes.T + perceptron(weights, "head.bias", means)[:, 0]
 
 
 def with_constant(rows):

@@ -85,7 +85,7 @@ PARTS = ("prototypes", "bilevel", "film")
 
 
 def bilevel(kind, norm, estimator="full", settings=(), **fixed):
-    """A recipe of an iterative head, of ridge or mahalanobis, or of a learner."""
+    """A recipe of an iterative head, of ridge, mahalanobis or versa, or of a learner."""
     return Recipe(norm, estimator, kind=kind, settings=tuple(dict(settings).items()), **fixed)
 
 
@@ -176,6 +176,9 @@ GOLDEN_BILEVEL = (
     bilevel("mahalanobis", "batch", ways=2, image_size=32),
     bilevel("mahalanobis", "group", "lite", channels=8, image_size=19),
     bilevel("mahalanobis", "group", "chunked", ways=4, image_size=32, chunk=2),
+    bilevel("versa", "frozen", settings={"hidden": 5}),
+    bilevel("versa", "batch", settings={"hidden": 3}, ways=2, image_size=32),
+    bilevel("versa", "group", "lite", channels=8, image_size=19),
 )
 
 
@@ -256,6 +259,9 @@ def random_bilevel_recipes(rng):
     pairs += [("group", "lite"), ("frozen", "lite"), ("group", "chunked")]
     for norm, estimator in pairs:
         recipes.append(random_recipe(rng, norm, estimator, kind="mahalanobis"))
+    for norm, estimator in pairs:
+        settings = tuple(random_settings(rng, "versa").items())
+        recipes.append(random_recipe(rng, norm, estimator, kind="versa", settings=settings))
     return recipes
 
 
@@ -263,6 +269,8 @@ def random_settings(rng, kind):
     """The keys of a [head] or [learner] besides its kind."""
     if kind == "mahalanobis":
         return {}
+    if kind == "versa":
+        return {"hidden": int(rng.integers(2, 12))}
     if kind == "ridge":
         return {"lambda": float(rng.uniform(0.3, 5.0)), "scale": float(rng.uniform(0.5, 4.0))}
     learner = kind in LEARNERS
@@ -297,7 +305,7 @@ def draw_weights(rng, recipe):
         noise = rng.standard_normal(shape)
         if name.endswith("conv.weight"):
             weights[name] = noise * np.sqrt(2.0 / np.prod(shape[1:]))
-        elif name == "classifier.weight" or (name.startswith("film.") and len(shape) == 2):
+        elif name == "classifier.weight" or (name.startswith(("film.", "head.")) and len(shape) == 2):
             weights[name] = noise / np.sqrt(shape[1])
         elif name.endswith("norm.weight"):
             weights[name] = 1.0 + 0.2 * noise
@@ -483,8 +491,9 @@ def reason_to_redraw(case, expected, history):
         return f"loss {loss:.3g}"
     if history is not None and stops_on_the_edge(case, history):
         return "a solver on the edge"
-    others = ("loss", "head.lambda", "head.scale")
-    gradients = {name: value for name, value in expected.items() if name not in others}
+    # A head's own parameters are summed from other terms.
+    network_names = [name for name in expected if name != "loss" and not name.startswith("head.")]
+    gradients = {name: expected[name] for name in network_names}
     whole = np.sqrt(sum(np.sum(value**2) for value in gradients.values()))
     if not np.isfinite(whole):
         return "a gradient that is not finite"

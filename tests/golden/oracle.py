@@ -119,6 +119,7 @@ def task_loss(case, parameters, own, statistics, episode, rows):
     support_images, labels = episode.support_images, episode.support_labels
     if case.estimator == "subsampled" and rows is not None:
         support_images, labels = support_images[rows], labels[rows]
+    of_head = parameters
     if case.film is not None:
         parameters = adapt(case, parameters, statistics, support_images)
     support = network.embed(case, parameters, statistics, support_images)
@@ -126,7 +127,7 @@ def task_loss(case, parameters, own, statistics, episode, rows):
         support = attach(support, jax.lax.stop_gradient(support), rows)
     query = network.embed(case, parameters, statistics, episode.query_images)
     ways, query_labels = episode.ways, episode.query_labels
-    return heads.query_loss(case.head, own, support, labels, ways, query, query_labels)
+    return heads.query_loss(case.head, own, of_head, support, labels, ways, query, query_labels)
 
 
 def adapt(case, parameters, base, support_images):
@@ -139,11 +140,12 @@ def adapt(case, parameters, base, support_images):
 
 
 def parameter_shapes(case, ways):
-    """Name to shape of every parameter that an answer holds a gradient of, without the head's."""
+    """Name to shape of every parameter in the weights that an answer holds a gradient of."""
+    own = {} if case.head is None else heads.parameter_shapes(case.head, network.embedding_size(case))
     if case.film is not None:
-        return film.parameter_shapes(case)
+        return film.parameter_shapes(case) | own
     if case.learner is None:
-        return network.parameter_shapes(case)
+        return network.parameter_shapes(case) | own
     return learners.parameter_shapes(case, ways)
 
 

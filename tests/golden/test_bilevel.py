@@ -19,7 +19,7 @@ import make
 import network
 import oracle
 import solver
-from case import CaseError, Implicit, Inner, Mahalanobis, Neumann, Ridge, Unrolled, parse_case
+from case import CaseError, Implicit, Inner, Mahalanobis, Neumann, Ridge, Unrolled, Versa, parse_case
 from test_oracle import SMALL, check_differences, draw, relative
 
 INNER = Inner(steps=7, lr=0.2, ridge=0.15)
@@ -41,13 +41,13 @@ def embedded_task(seed=0):
     return Task(support, np.array([1, 0, 1, 2, 1, 0]), query, np.array([2, 0, 1, 1, 0]))
 
 
-def loss_of(head, task):
+def loss_of(head, task, weights=None):
     """(E, E_q) ↦ the query loss."""
 
     def loss(support, query):
         own = heads.parameters(head)
         labels = (task.labels, task.ways, query, task.query_labels)
-        return heads.query_loss(head, own, support, *labels)[0]
+        return heads.query_loss(head, own, weights or {}, support, *labels)[0]
 
     return loss
 
@@ -225,6 +225,30 @@ class LinearHeads(unittest.TestCase):
                 offset = row - rows.mean(axis=0)
                 expected = -offset @ np.linalg.inv(spread) @ offset
                 self.assertAlmostEqual(float(found[query, way]), expected, delta=1e-12)
+
+    def test_versa_is_its_text(self):
+        """One class after the other, in NumPy; and the gradients that go through it."""
+        task, head = embedded_task(), Versa(3)
+        rng = np.random.default_rng(5)
+        shapes = heads.parameter_shapes(head, 4)
+        weights = {name: rng.standard_normal(shape) for name, shape in shapes.items()}
+
+        def perceptron(name, row):
+            for layer in (0, 2, 4):
+                stem = f"{name}.{layer}"
+                row = weights[f"{stem}.weight"] @ row + weights[f"{stem}.bias"]
+                row = np.where(row > 0, row, np.expm1(row)) if layer < 4 else row
+            return row
+
+        found = heads.versa_logits(weights, task.support, task.labels, 3, task.query)
+        for way in range(3):
+            mean = task.support[task.labels == way].mean(axis=0)
+            expected = task.query @ (mean + perceptron("head.weight", mean))
+            expected += perceptron("head.bias", mean)
+            np.testing.assert_allclose(found[:, way], expected, rtol=1e-12)
+        loss = jax.jit(loss_of(head, task, weights))
+        gradients = jax.grad(loss, argnums=(0, 1))(task.support, task.query)
+        self.check_embedding_differences(loss, task, [np.asarray(value) for value in gradients])
 
     def test_solver_reports_its_residuals(self):
         rng = np.random.default_rng(4)
@@ -424,7 +448,7 @@ class Refusals(unittest.TestCase):
 
     def test_every_kind_is_read_back(self):
         rng = np.random.default_rng(5)
-        for kind in ("implicit", "unrolled", "neumann", "ridge", "mahalanobis", *make.LEARNERS):
+        for kind in ("implicit", "unrolled", "neumann", "ridge", "mahalanobis", "versa", *make.LEARNERS):
             case = parse_case(self.toml(kind, make.random_settings(rng, kind)))
             self.assertEqual(case.learner is None, kind not in make.LEARNERS)
 

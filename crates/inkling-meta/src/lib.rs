@@ -32,7 +32,7 @@ pub use full_network::{FullNetworkKind, FullNetworkSettings, Implicit, InnerRate
 pub use head::{Head, HeadTask, HeadTensors, QueryBatch};
 pub use heads::{
     AnyHead, HeadModel, HeadReport, HeadSettings, ImplicitSettings, LinearSettings, LinearStart, LowerGradient,
-    MahalanobisSettings, Metric, NeumannSettings, RidgeSettings,
+    MahalanobisSettings, Metric, NeumannSettings, RidgeSettings, VersaSettings,
 };
 pub use learner::{Inspection, Learner, Outcome};
 pub use model::{LearnerConfig, LearnerKind, Model};

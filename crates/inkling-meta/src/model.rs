@@ -235,13 +235,7 @@ impl Model {
             film.initialize(&mut parameters, &mut normal);
         }
         match &self.kind {
-            KindModel::Head(head) => {
-                for (offset, value) in head.initial() {
-                    if let Some(parameter) = parameters.get_mut(offset as usize) {
-                        *parameter = value;
-                    }
-                }
-            }
+            KindModel::Head(head) => head.initialize(&mut parameters, &mut normal),
             KindModel::FullNetwork(full) => full.initialize(&self.layout, &mut parameters, normal),
         }
         weights.insert_flat(&self.layout, &parameters)?;

@@ -40,7 +40,7 @@ impl Linear {
     }
 
     /// The first element of the weight, its elements, and the inputs of each output.
-    pub(crate) fn weight_range(&self) -> (u32, u32, u32) {
+    pub fn weight_range(&self) -> (u32, u32, u32) {
         (self.weight_offset, self.in_features * self.out_features, self.in_features)
     }
 
@@ -67,6 +67,22 @@ impl Linear {
         output: &Buffer,
     ) -> Result<(), GpuError> {
         let beside = Beside { bias_offset: self.bias_offset, accumulate: 0 };
+        self.product(recorder, rows, input, parameters, beside, output)
+    }
+
+    /// `output` rows += W · `input` rows + b.
+    ///
+    /// # Errors
+    /// Device errors.
+    pub fn add_forward(
+        &self,
+        recorder: &mut Recorder,
+        rows: Rows,
+        input: &Buffer,
+        parameters: &Buffer,
+        output: &Buffer,
+    ) -> Result<(), GpuError> {
+        let beside = Beside { bias_offset: self.bias_offset, accumulate: 1 };
         self.product(recorder, rows, input, parameters, beside, output)
     }
 
@@ -127,6 +143,21 @@ impl Linear {
         d_input: &Buffer,
     ) -> Result<(), GpuError> {
         self.product_back(recorder, rows, d_output, parameters, 0, d_input)
+    }
+
+    /// `d_input` rows += Wᵀ · `d_output` rows.
+    ///
+    /// # Errors
+    /// Device errors.
+    pub fn add_backward_input(
+        &self,
+        recorder: &mut Recorder,
+        rows: Rows,
+        d_output: &Buffer,
+        parameters: &Buffer,
+        d_input: &Buffer,
+    ) -> Result<(), GpuError> {
+        self.product_back(recorder, rows, d_output, parameters, 1, d_input)
     }
 
     fn product_back(

@@ -13,6 +13,7 @@ mod conv3x3;
 mod dense;
 mod depthwise;
 mod depthwise_strips;
+mod elu;
 mod film;
 mod gather;
 mod inner;
@@ -43,6 +44,7 @@ mod solve;
 mod whole_head;
 mod whole_mahalanobis;
 mod whole_solve;
+mod whole_versa;
 
 pub use augment::augment;
 pub use cholesky::{cholesky_panel, cholesky_solve, cholesky_update};
@@ -55,6 +57,7 @@ pub use depthwise_strips::{
     depthwise3x3_same, depthwise3x3_stride2_backward_input, depthwise3x3_stride2_forward, depthwise5x5_same,
     depthwise5x5_stride2_backward_input, depthwise5x5_stride2_forward,
 };
+pub use elu::{elu_backward, elu_forward};
 pub use film::{FILM_HIDDEN, film_backward, film_backward_hidden, film_forward};
 pub use gather::gather_rows;
 pub use inner::{
@@ -108,3 +111,4 @@ pub use solve::{
 pub use whole_head::{HeadGradient, HeadInput, LinearHead, LowerGradient, RidgeHead};
 pub use whole_mahalanobis::MahalanobisHead;
 pub use whole_solve::{Solve, SolveOutcome};
+pub use whole_versa::VersaHead;

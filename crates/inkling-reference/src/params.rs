@@ -153,6 +153,18 @@ pub struct SumForwardParams {
     pub elements: u32,
 }
 
+/// `shaders/nn/elu_forward.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EluForwardParams {
+    pub elements: u32,
+}
+
+/// `shaders/nn/elu_backward.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EluBackwardParams {
+    pub elements: u32,
+}
+
 /// `shaders/nn/norm_moments.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NormMomentsParams {

@@ -10,6 +10,7 @@ mod conv3x3;
 mod dense;
 mod depthwise;
 mod depthwise_strips;
+mod elu;
 mod film;
 mod inner;
 mod linear;
@@ -71,6 +72,7 @@ pub fn cases() -> Vec<Case> {
         pool::cases(),
         plain::cases(),
         linear::cases(),
+        elu::cases(),
         softmax::cases(),
         prototype::cases(),
         prototype_backward::cases(),

@@ -4,6 +4,7 @@ use inkling_gpu::{Buffer, Category, Gpu, Recorder};
 use inkling_meta::{
     AnyHead, Head, HeadModel, HeadReport, HeadSettings, HeadTask, HeadTensors, ImplicitSettings, LinearSettings,
     LinearStart, LowerGradient, MahalanobisSettings, MetaError, NeumannSettings, QueryBatch, RidgeSettings, TaskLimits,
+    VersaSettings,
 };
 use inkling_nn::Layout;
 use inkling_reference as twin;
@@ -59,6 +60,8 @@ fn by_series(terms: u32, eta: f32) -> LowerGradient {
 
 /// Two classes at a time: the tasks here have more, so that factors are computed anew.
 pub(super) const MAHALANOBIS: HeadSettings = HeadSettings::Mahalanobis(MahalanobisSettings { class_block: 2 });
+
+pub(super) const VERSA: HeadSettings = HeadSettings::Versa(VersaSettings { hidden: 4 });
 
 pub(super) const RIDGE: HeadSettings = HeadSettings::Ridge(RidgeSettings { lambda: 0.5, scale: 2.0 });
 
@@ -152,7 +155,8 @@ impl Rig {
         model.check(limits, data.queries).map_err(message)?;
         let head = model.allocate(&mut gpu.clone(), limits, data.queries, 0).map_err(message)?;
         let mut flat = vec![0.0; layout.elements().max(1) as usize];
-        model.initial().iter().for_each(|&(offset, value)| flat[offset as usize] = value);
+        let mut numbers = noise(7, flat.len()).into_iter().cycle();
+        model.initialize(&mut flat, &mut || numbers.next().unwrap_or(0.0));
         let mut learned = learned.iter();
         for entry in layout.entries() {
             for (at, &value) in (entry.offset..entry.offset + entry.length).zip(learned.by_ref()) {
@@ -237,6 +241,11 @@ impl Rig {
 
 pub(super) async fn run(gpu: &Gpu, head: HeadSettings, data: &Data, query_batch: u32) -> Result<Found, String> {
     Rig::new(gpu, head, data, &[]).await?.run(data, query_batch).await
+}
+
+/// With these parameters of the head's own, all queries at once.
+pub(super) async fn run_with(gpu: &Gpu, head: HeadSettings, data: &Data, parameters: &[f32]) -> Result<Found, String> {
+    Rig::new(gpu, head, data, parameters).await?.run(data, data.queries).await
 }
 
 /// The relative distance of two vectors.
@@ -356,7 +365,7 @@ async fn ridge_is_its_twin(gpu: &Gpu) -> Result<(), String> {
 }
 
 /// The heads of the tests that hold for all of them.
-pub(super) fn all_heads() -> [HeadSettings; 7] {
+pub(super) fn all_heads() -> [HeadSettings; 8] {
     let learned = LinearSettings { start: LinearStart::Learned { ways: 3 }, ..linear(4, LowerGradient::Unrolled) };
     [
         HeadSettings::Linear(linear(4, by_cg(2))),
@@ -366,6 +375,7 @@ pub(super) fn all_heads() -> [HeadSettings; 7] {
         RIDGE,
         MAHALANOBIS,
         HeadSettings::Mahalanobis(MahalanobisSettings::default()),
+        VERSA,
     ]
 }
 

@@ -11,7 +11,7 @@ use super::fixture::{
     CHANNELS, NoiseTask, SIZE, VARIANTS, config, draw, learner, message, settings, solve, solve_with, subsets,
 };
 use super::gradient::{Gradient, ROUNDING};
-use super::heads::{MAHALANOBIS, RIDGE, all_heads, by_cg, linear};
+use super::heads::{MAHALANOBIS, RIDGE, VERSA, all_heads, by_cg, linear};
 use crate::Case;
 use crate::kernels::case_list;
 
@@ -54,7 +54,7 @@ async fn chunked_and_lite_of_all_are_full(gpu: &Gpu) -> Result<(), String> {
 
 async fn lite_is_unbiased(gpu: &Gpu) -> Result<(), String> {
     let task = NoiseTask::small(2);
-    for head in [all_heads()[0], RIDGE, MAHALANOBIS] {
+    for head in [all_heads()[0], RIDGE, MAHALANOBIS, VERSA] {
         let full = solve(gpu, with_head(NORM, head, settings(Estimator::Full, 0, 1)), &task).await?;
         let mut gradients = Vec::new();
         for subset in subsets(task.support(), 2) {

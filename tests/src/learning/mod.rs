@@ -24,6 +24,7 @@ mod tangents;
 mod teaching;
 mod training;
 mod unbiased;
+mod versa;
 mod warm_starts;
 
 use crate::Case;
@@ -34,6 +35,7 @@ pub fn cases() -> Vec<Case> {
         golden::cases(),
         estimators::cases(),
         unbiased::cases(),
+        versa::cases(),
         memory::cases(),
         backbones::cases(),
         film::cases(),

@@ -25,13 +25,14 @@ pub(crate) enum Method {
 }
 
 impl Method {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Head(HeadKind::Prototypes),
         Self::Head(HeadKind::Implicit),
         Self::Head(HeadKind::Unrolled),
         Self::Head(HeadKind::Neumann),
         Self::Head(HeadKind::Ridge),
         Self::Head(HeadKind::Mahalanobis),
+        Self::Head(HeadKind::Versa),
         Self::Learner(LearnerKind::Maml),
         Self::Learner(LearnerKind::Fomaml),
         Self::Learner(LearnerKind::Reptile),
@@ -51,6 +52,7 @@ impl Method {
             Self::Head(HeadKind::Neumann) => "Neumann series (stocBiO)",
             Self::Head(HeadKind::Ridge) => "Ridge regression (R2D2)",
             Self::Head(HeadKind::Mahalanobis) => "Class covariances (Simple CNAPs)",
+            Self::Head(HeadKind::Versa) => "Written classifier (VERSA, CNAPs)",
             Self::Learner(LearnerKind::Maml) => "MAML",
             Self::Learner(LearnerKind::Fomaml) => "First-order MAML",
             Self::Learner(LearnerKind::Reptile) => "Reptile",
@@ -76,7 +78,7 @@ impl Method {
 
     /// Whether it has inner steps.
     fn has_inner_steps(self) -> bool {
-        !matches!(self, Self::Head(HeadKind::Prototypes | HeadKind::Ridge | HeadKind::Mahalanobis))
+        !matches!(self, Self::Head(HeadKind::Prototypes | HeadKind::Ridge | HeadKind::Mahalanobis | HeadKind::Versa))
     }
 
     fn inner_steps(self, config: &mut RunConfig) -> &mut Option<u32> {

@@ -6,9 +6,11 @@ mod linear;
 mod lower;
 mod mahalanobis;
 mod neumann;
+mod perceptron;
 mod prototypes;
 mod ridge;
 mod unrolled;
+mod versa;
 mod warm;
 
 use inkling_gpu::kernels::softmax_cross_entropy;
@@ -24,6 +26,8 @@ pub use neumann::NeumannSettings;
 pub use prototypes::{Metric, PrototypeHead, Prototypes};
 pub use ridge::RidgeSettings;
 use ridge::{RidgeHead, RidgeModel};
+pub use versa::VersaSettings;
+use versa::{VersaHead, VersaModel};
 
 use crate::head::{Head, HeadTask, HeadTensors, QueryBatch};
 use crate::solve::SolveReport;
@@ -45,6 +49,8 @@ pub enum HeadSettings {
     Ridge(RidgeSettings),
     /// Distances under the covariance of each class (Bateni et al. 2020).
     Mahalanobis(MahalanobisSettings),
+    /// A linear classifier that perceptrons write from the class means (Requeima et al. 2019).
+    Versa(VersaSettings),
 }
 
 /// What became of one task's solution.
@@ -68,6 +74,7 @@ enum Kind {
     Linear(LinearModel),
     Ridge(RidgeModel),
     Mahalanobis(MahalanobisModel),
+    Versa(VersaModel),
 }
 
 /// Any head with its buffers.
@@ -80,6 +87,7 @@ enum Any<B> {
     Linear(LinearHead<B>),
     Ridge(RidgeHead<B>),
     Mahalanobis(MahalanobisHead<B>),
+    Versa(VersaHead<B>),
 }
 
 impl HeadModel {
@@ -95,15 +103,23 @@ impl HeadModel {
             HeadSettings::Linear(settings) => Kind::Linear(LinearModel::new(settings, layout, dimension)?),
             HeadSettings::Ridge(settings) => Kind::Ridge(RidgeModel::new(settings, layout, dimension)?),
             HeadSettings::Mahalanobis(settings) => Kind::Mahalanobis(MahalanobisModel::new(settings, dimension)),
+            HeadSettings::Versa(settings) => Kind::Versa(VersaModel::new(settings, layout, dimension)?),
         }))
     }
 
-    /// Offsets in the flat parameters of the head's own, with their first values where not zero.
-    pub fn initial(&self) -> Vec<(u32, f32)> {
-        match &self.0 {
+    /// Puts the first values of the head's own parameters into the flat ones, which are zero there;
+    /// `normal` is a source of standard normal deviates.
+    pub fn initialize(&self, parameters: &mut [f32], normal: &mut dyn FnMut() -> f32) {
+        let values = match &self.0 {
             Kind::Prototypes(head) => head.initial().into_iter().collect(),
             Kind::Linear(_) | Kind::Mahalanobis(_) => Vec::new(),
             Kind::Ridge(head) => head.initial().to_vec(),
+            Kind::Versa(head) => return head.initialize(parameters, normal),
+        };
+        for (offset, value) in values {
+            if let Some(parameter) = parameters.get_mut(offset as usize) {
+                *parameter = value;
+            }
         }
     }
 
@@ -117,6 +133,7 @@ impl HeadModel {
             Kind::Linear(head) => head.check(limits),
             Kind::Ridge(head) => head.check(limits),
             Kind::Mahalanobis(head) => head.check(limits, query_batch),
+            Kind::Versa(head) => head.check(limits),
         }
     }
 
@@ -143,6 +160,7 @@ impl HeadModel {
             Kind::Linear(head) => Any::Linear(head.allocate(allocate, limits, query_batch, kept_tasks)?),
             Kind::Ridge(head) => Any::Ridge(head.allocate(allocate, limits, query_batch)?),
             Kind::Mahalanobis(head) => Any::Mahalanobis(head.allocate(allocate, limits, query_batch)?),
+            Kind::Versa(head) => Any::Versa(head.allocate(allocate, limits, query_batch)?),
         }))
     }
 }
@@ -155,6 +173,7 @@ macro_rules! each {
             Any::Linear($at_hand) => $call,
             Any::Ridge($at_hand) => $call,
             Any::Mahalanobis($at_hand) => $call,
+            Any::Versa($at_hand) => $call,
         }
     };
 }
@@ -164,7 +183,7 @@ impl AnyHead<Buffer> {
     pub fn warm_starts(&self) -> Vec<(&'static str, &Buffer)> {
         match &self.0 {
             Any::Linear(head) => head.warm_starts(),
-            Any::Prototypes(_) | Any::Ridge(_) | Any::Mahalanobis(_) => Vec::new(),
+            Any::Prototypes(_) | Any::Ridge(_) | Any::Mahalanobis(_) | Any::Versa(_) => Vec::new(),
         }
     }
 
@@ -175,7 +194,7 @@ impl AnyHead<Buffer> {
     /// Device errors.
     pub async fn reports(&self, recorder: &mut Recorder) -> Result<Vec<HeadReport>, GpuError> {
         match &self.0 {
-            Any::Prototypes(_) => Ok(Vec::new()),
+            Any::Prototypes(_) | Any::Versa(_) => Ok(Vec::new()),
             Any::Linear(head) => head.reports(recorder).await,
             Any::Ridge(head) => head.reports(recorder).await,
             Any::Mahalanobis(head) => head.reports(recorder).await,

@@ -23,6 +23,8 @@ pub enum HeadKind {
     Ridge,
     /// Distances under the covariance of each class (Simple CNAPs, Bateni 2020).
     Mahalanobis,
+    /// A linear classifier that perceptrons write from the class means (CNAPs, Requeima 2019).
+    Versa,
 }
 
 impl HeadKind {
@@ -35,6 +37,7 @@ impl HeadKind {
             Self::Neumann => "neumann",
             Self::Ridge => "ridge",
             Self::Mahalanobis => "mahalanobis",
+            Self::Versa => "versa",
         }
     }
 }
@@ -127,6 +130,9 @@ pub struct HeadConfig {
     /// Classes of the Mahalanobis head whose matrices are in memory at once, at most.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class_block: Option<u32>,
+    /// Features of each hidden layer of the perceptrons of `versa`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<u32>,
 }
 
 impl HeadConfig {
@@ -149,6 +155,7 @@ impl HeadConfig {
             eta: Some(0.1),
             lambda: Some(1.0),
             class_block: Some(0),
+            hidden: Some(0),
         }
     }
 
@@ -224,6 +231,11 @@ impl HeadConfig {
     pub fn class_block(&self) -> u32 {
         self.class_block.unwrap_or(0)
     }
+
+    /// Features of each hidden layer of `versa`; unless configured 0, as many as an embedding has.
+    pub fn hidden(&self) -> u32 {
+        self.hidden.unwrap_or(0)
+    }
 }
 
 /// The rules of the section.
@@ -239,6 +251,9 @@ pub(super) fn check(checks: &mut Checks, head: &HeadConfig) {
                 ),
             );
         }
+    }
+    if let Some(hidden) = head.hidden {
+        checks.count("head.hidden", hidden.into(), 0, MOST_HIDDEN.into());
     }
     let most = MOST_ITERATIONS.into();
     let counts = [("head.inner_steps", head.inner_steps), ("head.cg_steps", head.cg_steps), ("head.terms", head.terms)];
@@ -271,3 +286,6 @@ pub(super) fn check(checks: &mut Checks, head: &HeadConfig) {
 
 /// Iterations of an inner loop or a solve at most.
 pub(super) const MOST_ITERATIONS: u32 = 10_000;
+
+/// Features of a hidden layer at most: a square matrix of them fits one binding.
+const MOST_HIDDEN: u32 = 4_096;

@@ -106,13 +106,9 @@ impl HeadBench {
         let outcomes = values("outcomes", 2 * all_queries)?;
         let mut recorder = gpu.recorder()?;
         let mut numbers = Numbers::new(b"bench___", 0, 0, 0);
-        let mut noise = |count: u64| -> Vec<f32> { (0..count).map(|_| numbers.unit() as f32 - 0.5).collect() };
         let mut first = vec![0.0_f32; elements as usize];
-        for (offset, value) in model.initial() {
-            if let Some(parameter) = first.get_mut(offset as usize) {
-                *parameter = value;
-            }
-        }
+        model.initialize(&mut first, &mut || numbers.unit() as f32 - 0.5);
+        let mut noise = |count: u64| -> Vec<f32> { (0..count).map(|_| numbers.unit() as f32 - 0.5).collect() };
         recorder.upload_values(parameters.all(), &first).await?;
         recorder.upload_values(embeddings.all(), &noise(all_support * u64::from(dimension))).await?;
         recorder.upload_values(head.queries().all(), &noise(all_queries * u64::from(dimension))).await?;

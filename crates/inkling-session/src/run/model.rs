@@ -8,6 +8,7 @@ use inkling_meta::{
     EncoderSubset, Estimator, FilmSettings, FullNetworkKind, FullNetworkSettings, GradientSettings, HeadSettings,
     Implicit, ImplicitSettings, InnerRates, LearnerConfig, LearnerKind, LinearSettings, LinearStart, LowerGradient,
     MahalanobisSettings, Metric, Model, NeumannSettings, Optimizer, Purpose, RidgeSettings, SubsetTime, TaskLimits,
+    VersaSettings,
 };
 use inkling_nn::{Backbone, NetworkConfig, Norm, Trained, Weights};
 
@@ -110,6 +111,7 @@ pub(super) fn head(head: &HeadConfig, ways: u32) -> HeadSettings {
         HeadKind::Mahalanobis => {
             return HeadSettings::Mahalanobis(MahalanobisSettings { class_block: head.class_block() });
         }
+        HeadKind::Versa => return HeadSettings::Versa(VersaSettings { hidden: head.hidden() }),
         HeadKind::Implicit => LowerGradient::Implicit(ImplicitSettings {
             cg_steps: head.cg_steps(),
             cg_tolerance: head.cg_tolerance(),
