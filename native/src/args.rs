@@ -254,6 +254,64 @@ pub enum ReportCommand {
     Methods(MethodsArgs),
     /// Algorithms 1 and 2 on quadratic tasks against the closed form, and conjugate gradient on large systems
     Convergence(ConvergenceArgs),
+    /// What learning a task costs at test time: multiply-accumulates, steps, seconds; and its accuracy
+    Adaptation(AdaptationArgs),
+    /// Accuracy and time of training with LITE over H, for as many steps each
+    Ablation(AblationArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  inkling report ablation --preset glyphs-protonet-lite --set training.steps=300 --h 1,5,10,25 --seeds 0,1,2")]
+pub struct AblationArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Support images to back-propagate, the estimator's H
+    #[arg(long, value_delimiter = ',', value_name = "H,...", required = true)]
+    pub h: Vec<u32>,
+    /// A run of each H for each seed
+    #[arg(long, value_delimiter = ',', value_name = "SEED,...", default_value = "0")]
+    pub seeds: Vec<u64>,
+    /// The folder for the run folders, ablation.csv, ablation.md and ablation.svg
+    #[arg(long, value_name = "DIR", default_value = "report")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Methods: heads (prototypes, mahalanobis, versa, ridge, implicit, unrolled), whole networks (maml, fomaml,
+imaml, reptile), and fine-tuning with a new classifier: finetuner-head (that alone), finetuner-film (and
+the scales and shifts of the norms that FiLM modulates), finetuner-norms (of all norms), finetuner-all.
+They start from the weights of the configuration; a run that was trained comes with --runs.
+Examples:
+  inkling report adaptation --data folder:photos.zip --set data.image_size=224 \\
+      --set model.backbone=efficientnet-lite0 --set model.weights=weights/efficientnet-lite0.safetensors
+  inkling report adaptation --runs runs/protonet,runs/fomaml --methods finetuner-all --episodes 100
+  inkling report adaptation --episodes 0 --timed 0      (counts alone, without running anything)")]
+pub struct AdaptationArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Methods, each with the configuration's network and first weights
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "NAME,...",
+        default_value = "mahalanobis,prototypes,implicit,fomaml,finetuner-head,finetuner-film,finetuner-all"
+    )]
+    pub methods: Vec<Adapter>,
+    /// Runs, each with its own network, method and newest weights
+    #[arg(long, value_delimiter = ',', value_name = "DIR,...")]
+    pub runs: Vec<PathBuf>,
+    /// Test episodes that are scored, for all methods the same; 0 scores none
+    #[arg(long, default_value_t = 100, value_name = "COUNT")]
+    pub episodes: u32,
+    /// Episodes that adapting is timed on, after one that is not; 0 times nothing
+    #[arg(long, default_value_t = 5, value_name = "COUNT")]
+    pub timed: u32,
+    /// The folder for adaptation.csv, adaptation.md and adaptation.svg
+    #[arg(long, value_name = "DIR", default_value = "report")]
+    pub out: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -596,6 +654,72 @@ impl Method {
             Self::Reptile => "reptile",
             Self::Imaml => "imaml",
         }
+    }
+}
+
+/// What adapts to a task: a head, a learner of the whole network, or fine-tuning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Adapter {
+    Prototypes,
+    Mahalanobis,
+    Versa,
+    Ridge,
+    Implicit,
+    Unrolled,
+    Neumann,
+    Maml,
+    Fomaml,
+    Imaml,
+    Reptile,
+    FinetunerHead,
+    FinetunerFilm,
+    FinetunerNorms,
+    FinetunerAll,
+}
+
+impl Adapter {
+    /// The key that chooses it, and the key's value.
+    pub fn kind(self) -> (&'static str, &'static str) {
+        const HEAD: &str = "head.kind";
+        const LEARNER: &str = "learner.kind";
+        match self {
+            Self::Prototypes => (HEAD, "prototypes"),
+            Self::Mahalanobis => (HEAD, "mahalanobis"),
+            Self::Versa => (HEAD, "versa"),
+            Self::Ridge => (HEAD, "ridge"),
+            Self::Implicit => (HEAD, "implicit"),
+            Self::Unrolled => (HEAD, "unrolled"),
+            Self::Neumann => (HEAD, "neumann"),
+            Self::Maml => (LEARNER, "maml"),
+            Self::Fomaml => (LEARNER, "fomaml"),
+            Self::Imaml => (LEARNER, "imaml"),
+            Self::Reptile => (LEARNER, "reptile"),
+            Self::FinetunerHead | Self::FinetunerFilm | Self::FinetunerNorms | Self::FinetunerAll => {
+                (LEARNER, "finetuner")
+            }
+        }
+    }
+
+    /// Whether parameters of the network or of a classifier adapt, in place of a head.
+    pub fn is_learner(self) -> bool {
+        self.kind().0 == "learner.kind"
+    }
+
+    /// What fine-tuning adapts beside its classifier.
+    pub fn trains(self) -> Option<&'static str> {
+        match self {
+            Self::FinetunerHead => Some("head"),
+            Self::FinetunerFilm => Some("film"),
+            Self::FinetunerNorms => Some("norms"),
+            Self::FinetunerAll => Some("all"),
+            _ => None,
+        }
+    }
+
+    /// What reports call it.
+    pub fn name(self) -> String {
+        let (_, kind) = self.kind();
+        self.trains().map_or_else(|| kind.to_owned(), |trains| format!("{kind}-{trains}"))
     }
 }
 

@@ -157,6 +157,19 @@ impl HeadEngine {
         Ok(())
     }
 
+    /// Learns from the supports.
+    pub(crate) async fn adapt(
+        &mut self,
+        recorder: &mut Recorder,
+        model: &Model,
+        tasks: &[Task<'_>],
+    ) -> Result<(), MetaError> {
+        self.prepare(recorder, model)?;
+        let support = tasks.first().map_or(0, |task| task.support_labels.len() as u32);
+        let members: Vec<Vec<u32>> = tasks.iter().map(|_| (0..support).collect()).collect();
+        Step::new(model, &self.sizes, (recorder, &self.workspace), tasks, (support, 0, None)).embed(&members).await
+    }
+
     /// Embeds images, `[images, d]`, a piece at a time.
     pub(crate) async fn embed(
         &mut self,

@@ -52,6 +52,7 @@ impl Learner {
     /// Device errors, out of memory among them.
     pub fn new(gpu: &Gpu, model: Model, limits: TaskLimits, purpose: Purpose) -> Result<Self, MetaError> {
         model.check(limits)?;
+        model.check_purpose(purpose)?;
         let recorder = gpu.recorder()?;
         let engine = Engine::new(gpu, &model, limits, purpose)?;
         Ok(Self { model, limits, recorder, engine, pending: Vec::new() })
@@ -377,6 +378,21 @@ impl Learner {
         let mut seen = Inspection::default();
         self.classify(std::slice::from_ref(task), Some(&mut seen)).await?;
         Ok(seen)
+    }
+
+    /// Learns from the support alone, and waits until the device has done it: what adapting takes
+    /// before the first query.
+    ///
+    /// # Errors
+    /// As [`Learner::evaluate`].
+    pub async fn adapt(&mut self, task: &Task<'_>) -> Result<(), MetaError> {
+        let tasks = std::slice::from_ref(task);
+        self.start(tasks, 0)?;
+        match &mut self.engine {
+            Engine::Head(engine) => engine.adapt(&mut self.recorder, &self.model, tasks).await?,
+            Engine::FullNetwork(engine) => engine.adapt(&mut self.recorder, &self.model, tasks).await?,
+        }
+        Ok(self.recorder.finish().await?)
     }
 
     /// Gives the queries of each task.

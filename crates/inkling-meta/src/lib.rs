@@ -3,6 +3,7 @@
 //! A head turns embeddings into a loss and rows dL/dE; an estimator turns rows into a parameter
 //! gradient with bounded memory; neither knows the other. A [`Learner`] runs both on a device.
 
+mod adaptation;
 mod common;
 mod conditioning;
 mod embed;
@@ -25,10 +26,11 @@ mod step;
 mod task;
 mod workspace;
 
+pub use adaptation::Adaptation;
 pub use error::MetaError;
 pub use estimator::{Estimator, GradientSettings, SubsetTime};
 pub use film::{EncoderSubset, FilmSettings};
-pub use full_network::{FullNetworkKind, FullNetworkSettings, Implicit, InnerRates, TaskStatus};
+pub use full_network::{FineTune, FullNetworkKind, FullNetworkSettings, Implicit, InnerRates, TaskStatus};
 pub use head::{Head, HeadTask, HeadTensors, QueryBatch};
 pub use heads::{
     AnyHead, HeadModel, HeadReport, HeadSettings, ImplicitSettings, LinearSettings, LinearStart, LowerGradient,

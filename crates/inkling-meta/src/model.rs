@@ -163,6 +163,25 @@ impl Model {
         self.film.as_ref().map(|_| self.network.layout())
     }
 
+    /// # Errors
+    /// [`MetaError::Config`] where a learner has no gradient, and the purpose is one.
+    pub(crate) fn check_purpose(&self, purpose: Purpose) -> Result<(), MetaError> {
+        match &self.kind {
+            KindModel::FullNetwork(full)
+                if full.settings.kind.fine_tune().is_some() && purpose != Purpose::Evaluate =>
+            {
+                Err(MetaError::config(
+                    "learner.kind",
+                    "finetuner",
+                    "it adapts weights to each task that were trained otherwise, and has no gradient of its own to \
+                     train them by; evaluate it (inkling eval --model FILE --set learner.kind=finetuner), or train \
+                     with another learner or head",
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The trainable parameters, those of the head last.
     pub fn layout(&self) -> &Layout {
         &self.layout
@@ -184,6 +203,7 @@ impl Model {
     /// None in practice: a plan accepts every buffer.
     pub fn plan(&self, limits: TaskLimits, purpose: Purpose) -> Result<Plan, MetaError> {
         self.check(limits)?;
+        self.check_purpose(purpose)?;
         let mut plan = Plan::default();
         match &self.kind {
             KindModel::Head(head) => drop(Workspace::new(&mut plan, (self, head), limits, purpose)?),

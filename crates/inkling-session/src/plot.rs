@@ -79,13 +79,15 @@ pub struct Plot {
 }
 
 /// Colours that stay apart for most colour-blind readers (Okabe & Ito 2008).
-const PALETTE: [RGBColor; 6] = [
+const PALETTE: [RGBColor; 8] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),
     RGBColor(204, 121, 167),
     RGBColor(86, 180, 233),
     RGBColor(230, 159, 0),
+    RGBColor(0, 0, 0),
+    RGBColor(240, 228, 66),
 ];
 const WIDTH: u32 = 900;
 const PANEL_HEIGHT: u32 = 360;

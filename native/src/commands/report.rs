@@ -2,16 +2,23 @@
 
 use std::path::Path;
 
-use inkling_session::config::Layers;
+use inkling_session::checkpoint::Checkpoint;
+use inkling_session::config::{Layers, TrainedKind};
 use inkling_session::report;
 use inkling_session::run::{
-    Budget, ConvergenceSettings, MemoryAxes, Site, convergence, estimators, memory_report, methods_report,
+    Ablation, AdaptationMethod, Budget, ConvergenceSettings, MemoryAxes, Site, ablation_report, adaptation_report,
+    convergence, estimators, memory_report, methods_report,
 };
+use inkling_session::run_folder::RunFolder;
 use inkling_session::table::Table;
 use inkling_session::tensor_file::TensorFile;
+use toml::Value;
 
 use super::{assign, layers, resolve, set_method};
-use crate::args::{ConvergenceArgs, EstimatorsArgs, MemoryReportArgs, MethodsArgs, ReportCommand};
+use crate::args::{
+    AblationArgs, AdaptationArgs, Adapter, ConvergenceArgs, EstimatorsArgs, MemoryReportArgs, MethodsArgs,
+    ReportCommand,
+};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::Output;
@@ -23,6 +30,8 @@ pub fn run(command: &ReportCommand, adapter: Option<String>, output: Output) -> 
         ReportCommand::Memory(args) => of_memory(args, adapter, output),
         ReportCommand::Methods(args) => of_methods(args, adapter, output),
         ReportCommand::Convergence(args) => of_convergence(args, adapter, output),
+        ReportCommand::Adaptation(args) => of_adaptation(args, adapter, output),
+        ReportCommand::Ablation(args) => of_ablation(args, adapter, output),
     }
 }
 
@@ -117,6 +126,89 @@ fn of_convergence(args: &ConvergenceArgs, adapter: Option<String>, output: Outpu
     }
     let files = ["convergence.csv", "convergence.svg", "systems.csv", "systems.svg"];
     show(&report::convergence::summary(&result.points), &args.out, &files, output);
+    Ok(())
+}
+
+fn of_adaptation(args: &AdaptationArgs, adapter: Option<String>, output: Output) -> Result<(), Failure> {
+    let mut methods = Vec::new();
+    for &method in &args.methods {
+        let mut layers = layers(&args.config)?;
+        set_adapter(&mut layers, method);
+        let mut with_method = method_of(method.name(), layers, args.episodes, None, output)?;
+        if !method.is_learner() {
+            // Settings of learners that all methods share make no learner of a head.
+            with_method.config.learner = None;
+        } else if with_method.config.model.trained == Some(TrainedKind::Film) {
+            // FiLM belongs to heads; these adapt the norms by themselves.
+            with_method.config.model.trained = Some(TrainedKind::Norms);
+        }
+        methods.push(with_method);
+    }
+    for run in &args.runs {
+        let mut layers = RunFolder::read_layers(run)?;
+        if let Some(spec) = &args.config.data {
+            layers.set("--data", "data.spec", Value::String(spec.clone()));
+        }
+        let of_method =
+            |key: &str| ["model.", "head.", "learner."].iter().any(|section| key.trim().starts_with(section));
+        let shared = args.config.overrides.iter().filter(|assignment| !of_method(assignment)).cloned();
+        assign(&mut layers, &shared.collect::<Vec<_>>())?;
+        let (Checkpoint { weights, state, .. }, warnings) = RunFolder::newest_checkpoint(run)?;
+        warnings.iter().for_each(|warning| output.warning(warning));
+        let name =
+            run.file_name().map_or_else(|| run.display().to_string(), |name| name.to_string_lossy().into_owned());
+        let weights = Some((format!("step {}", state.step), weights));
+        methods.push(method_of(name, layers, args.episodes, weights, output)?);
+    }
+    let mut printer = Printer::new(output);
+    let mut emit = |event| printer.show(&event);
+    let what = (args.timed, args.episodes > 0);
+    let points = pollster::block_on(adaptation_report(&methods, what, &Site::on(adapter), &mut emit));
+    printer.close();
+    let points = points?;
+    report::adaptation::write(&args.out, &points)?;
+    let files = ["adaptation.csv", "adaptation.md", "adaptation.svg"];
+    show(&report::adaptation::table(&points), &args.out, &files, output);
+    Ok(())
+}
+
+fn method_of(
+    name: String,
+    mut layers: Layers,
+    episodes: u32,
+    weights: Option<(String, TensorFile)>,
+    output: Output,
+) -> Result<AdaptationMethod, Failure> {
+    // An evaluation has at least two, also where none is asked for.
+    layers.set("--episodes", "evaluation.episodes", Value::Integer(episodes.max(2).into()));
+    Ok(AdaptationMethod { name, config: resolve(&layers, output)?, weights })
+}
+
+/// Puts what adapts into a configuration.
+fn set_adapter(layers: &mut Layers, adapter: Adapter) {
+    let (key, kind) = adapter.kind();
+    let mut set = |key, value: &str| layers.set("--methods", key, Value::String(value.to_owned()));
+    set(key, kind);
+    // Nothing is trained here: this one goes with every method and norm.
+    set("gradient.estimator", "full");
+    if let Some(trains) = adapter.trains() {
+        set("learner.trains", trains);
+    }
+}
+
+fn of_ablation(args: &AblationArgs, adapter: Option<String>, output: Output) -> Result<(), Failure> {
+    let mut layers = layers(&args.config)?;
+    layers.set("--h", "gradient.estimator", Value::String("lite".to_owned()));
+    let config = resolve(&layers, output)?;
+    let ablation = Ablation { h: args.h.clone(), seeds: args.seeds.clone(), folder: args.out.clone() };
+    let interrupt = Interrupt::install(None)?;
+    let mut printer = Printer::new(output);
+    let mut emit = |event| printer.show(&event);
+    let result = pollster::block_on(ablation_report(&config, &ablation, adapter, &|| interrupt.requested(), &mut emit));
+    printer.close();
+    let points = result?;
+    report::ablation::write(&args.out, &points)?;
+    show(&report::ablation::table(&points), &args.out, &["ablation.csv", "ablation.md", "ablation.svg"], output);
     Ok(())
 }
 

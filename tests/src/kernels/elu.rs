@@ -3,7 +3,7 @@
 use inkling_gpu::{Gpu, kernels};
 use inkling_reference as twin;
 
-use super::bench::{Bench, noise};
+use super::bench::{Bench, noise, wide};
 use super::tolerance::Tolerance;
 use super::{case_list, params};
 use crate::Case;

@@ -7,6 +7,7 @@ mod datasets;
 mod estimators;
 mod faults;
 mod film;
+mod fine_tuning;
 mod fixture;
 mod full_network;
 mod golden;
@@ -49,6 +50,7 @@ pub fn cases() -> Vec<Case> {
         passes::cases(),
         tangents::cases(),
         full_network::cases(),
+        fine_tuning::cases(),
         training::cases(),
         datasets::cases(),
         session::cases(),

@@ -57,6 +57,7 @@ impl Method {
             Self::Learner(LearnerKind::Fomaml) => "First-order MAML",
             Self::Learner(LearnerKind::Reptile) => "Reptile",
             Self::Learner(LearnerKind::Imaml) => "iMAML",
+            Self::Learner(LearnerKind::FineTuner) => "Fine-tuning (no training)",
         }
     }
 

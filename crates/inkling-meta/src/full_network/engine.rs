@@ -99,6 +99,22 @@ impl FullNetworkEngine {
         Ok(())
     }
 
+    /// Adapts to the tasks, as many as fit side by side.
+    pub(crate) async fn adapt(
+        &self,
+        recorder: &mut Recorder,
+        model: &Model,
+        tasks: &[Task<'_>],
+    ) -> Result<(), MetaError> {
+        self.check(tasks, 0)?;
+        for tasks in tasks.chunks(self.sizes.tasks as usize) {
+            let pass = Adapting::new((model, &self.full, &self.sizes), &self.workspace, tasks, (0, 0));
+            pass.upload_labels(recorder).await?;
+            pass.adapt(recorder, false).await?;
+        }
+        Ok(())
+    }
+
     /// How conjugate gradient fared for each task of the last pass; nothing for other learners.
     pub(crate) async fn solve_reports(&self, recorder: &mut Recorder) -> Result<Vec<SolveReport>, MetaError> {
         match &self.workspace.solver {

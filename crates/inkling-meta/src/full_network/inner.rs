@@ -16,6 +16,9 @@ impl Adapting<'_> {
     /// Adapts every task: w_K ends in the pass's parameters. With `keeps` what the way back needs
     /// of the way there is stored.
     pub(crate) async fn adapt(&self, recorder: &mut Recorder, keeps: bool) -> Result<(), MetaError> {
+        if let Some(settings) = self.full.settings.kind.fine_tune() {
+            return self.fine_tune(recorder, settings).await;
+        }
         let workspace = self.workspace;
         let bytes = self.flat_bytes();
         self.spread_rates(recorder)?;

@@ -1,4 +1,5 @@
-//! Learners whose inner steps move every parameter: MAML, first-order MAML, Reptile and iMAML.
+//! Learners whose inner steps move every parameter: MAML, first-order MAML, Reptile and iMAML; and
+//! fine-tuning, which is not meta-trained.
 //!
 //! The lower variable w of a task is the whole network with a linear classifier behind it, one
 //! flat vector for each task, `[tasks, stride]`. K gradient steps on the mean cross-entropy of the
@@ -8,6 +9,7 @@
 mod adjoint;
 mod baseline;
 mod engine;
+mod fine_tune;
 mod implicit;
 mod inner;
 mod model;
@@ -20,6 +22,7 @@ mod workspace;
 
 pub(crate) use baseline::unrolled_graph;
 pub(crate) use engine::FullNetworkEngine;
+pub use fine_tune::FineTune;
 pub(crate) use model::FullNetworkModel;
 pub use settings::{FullNetworkKind, FullNetworkSettings, Implicit, InnerRates};
 pub use status::TaskStatus;

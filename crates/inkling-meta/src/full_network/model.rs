@@ -14,6 +14,8 @@ pub(crate) struct FullNetworkModel {
     pub(crate) stride: u32,
     /// Offset and length of each tensor of a task's parameters.
     pub(crate) tensors: Vec<[u32; 2]>,
+    /// Whether any of the network is adapted, and not the classifier alone.
+    pub(crate) adapts_network: bool,
     /// The classifier's weights in the flat parameters, and their deviation at first.
     classifier_weight: [u32; 2],
     deviation: f32,
@@ -45,6 +47,8 @@ impl FullNetworkModel {
             ));
         }
         let dimension = network.dimension();
+        let adapts_network = layout.elements() > 0;
+        let fine_tunes = settings.kind.fine_tune().is_some();
         let classifier = Linear::new(layout, "classifier", dimension, settings.ways);
         let stride = layout.elements();
         let entries = layout.entries().to_vec();
@@ -67,7 +71,9 @@ impl FullNetworkModel {
             stride,
             tensors: entries.iter().map(|entry| [entry.offset, entry.length]).collect(),
             classifier_weight: weight.map_or([0, 0], |entry| [entry.offset, entry.length]),
-            deviation: (dimension as f32).sqrt().recip(),
+            adapts_network,
+            // Where a classifier was not learned, nothing speaks for one class or another.
+            deviation: if fine_tunes { 0.0 } else { (dimension as f32).sqrt().recip() },
         })
     }
 
@@ -84,7 +90,7 @@ impl FullNetworkModel {
         let products = match self.settings.kind {
             FullNetworkKind::Maml => steps,
             FullNetworkKind::Imaml(implicit) => f64::from(implicit.cg_steps),
-            FullNetworkKind::Fomaml | FullNetworkKind::Reptile => 0.0,
+            FullNetworkKind::Fomaml | FullNetworkKind::Reptile | FullNetworkKind::FineTune(_) => 0.0,
         };
         steps * (forward + backward) + products * product
     }

@@ -1,7 +1,7 @@
 //! The tasks of one pass in the network with their own parameters: forward, backward, and the
 //! product of the support loss's Hessian with a direction.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use inkling_gpu::kernels::softmax_cross_entropy;
 use inkling_gpu::{Buffer, Recorder};
@@ -35,6 +35,10 @@ pub(crate) struct Adapting<'l> {
     pub(crate) first_task: u32,
     pub(crate) first_outcome: u32,
     held: Cell<Option<Held>>,
+    /// Support images of which the loss is the mean.
+    pub(crate) batch: Cell<u32>,
+    /// The support images that groups number, where not in their own order.
+    order: RefCell<Vec<u32>>,
 }
 
 impl<'l> Adapting<'l> {
@@ -44,7 +48,19 @@ impl<'l> Adapting<'l> {
         tasks: &'l [Task<'l>],
         (first_task, first_outcome): (u32, u32),
     ) -> Self {
-        Self { model, full, sizes, workspace, tasks, first_task, first_outcome, held: Cell::new(None) }
+        let support = tasks.first().map_or(0, |task| task.support_labels.len() as u32);
+        Self {
+            model,
+            full,
+            sizes,
+            workspace,
+            tasks,
+            first_task,
+            first_outcome,
+            held: Cell::new(None),
+            batch: Cell::new(support),
+            order: RefCell::default(),
+        }
     }
 
     /// G.
@@ -116,6 +132,23 @@ impl<'l> Adapting<'l> {
         self.places(group).into_iter().map(chunk).collect()
     }
 
+    /// From now on groups number the support images in this order.
+    pub(crate) fn reorder(&self, images: &[u32]) {
+        self.order.replace(images.to_vec());
+        self.held.set(None);
+    }
+
+    /// The images of a group, task after task.
+    pub(crate) fn group_images(&self, half: Half, group: &Group) -> Vec<Place> {
+        let order = self.order.borrow();
+        let image = |number: u32| match half {
+            Half::Support => order.get(number as usize).copied().unwrap_or(number),
+            Half::Query => number,
+        };
+        let of_task = |task| (group.first..group.first + group.each).map(move |number| (task, number));
+        (0..group.tasks).flat_map(of_task).map(|(task, number)| Place { task, image: image(number) }).collect()
+    }
+
     async fn load(&self, recorder: &mut Recorder, half: Half, group: &Group) -> Result<(), MetaError> {
         let loader = Loader {
             tasks: self.tasks,
@@ -123,8 +156,7 @@ impl<'l> Adapting<'l> {
             elements: self.model.network.image_elements() as usize,
             size: self.model.network.config().image_size,
         };
-        let of_task = |task| (group.first..group.first + group.each).map(move |image| Place { task, image });
-        let all: Vec<Place> = (0..group.tasks).flat_map(of_task).collect();
+        let all = self.group_images(half, group);
         for (room, first, images) in self.places(group) {
             let part = all.get(first as usize..(first + images) as usize).unwrap_or_default();
             loader.load(recorder, half, part, &room.activations.images).await?;
@@ -132,20 +164,30 @@ impl<'l> Adapting<'l> {
         Ok(())
     }
 
-    /// Embeds and classifies a group, unless its activations are there.
-    async fn forward(&self, recorder: &mut Recorder, half: Half, group: &Group) -> Result<(), MetaError> {
+    /// Embeds a group, unless its activations are there, and gives whether it did.
+    pub(crate) async fn embed(&self, recorder: &mut Recorder, half: Half, group: &Group) -> Result<bool, MetaError> {
         let wanted = Held { half, first: group.first, each: group.each, forwarded: true };
         match self.held.get() {
-            Some(held) if held == wanted => return Ok(()),
+            Some(held) if held == wanted => return Ok(false),
             Some(held) if Held { forwarded: true, ..held } == wanted => {}
             _ => self.load(recorder, half, group).await?,
         }
         let (axis, rows) = (group.axis(self.full.stride), &self.workspace.rows);
         self.model.network.forward(recorder, self.pass(axis), &self.chunks(group), &rows.embeddings).await?;
-        let parameters = &self.workspace.parameters;
+        self.held.set(Some(wanted));
+        Ok(true)
+    }
+
+    /// Embeds and classifies a group, unless its activations are there.
+    async fn forward(&self, recorder: &mut Recorder, half: Half, group: &Group) -> Result<(), MetaError> {
+        if half == Half::Support && self.gather_features(recorder, group).await? {
+            self.held.set(None);
+        } else if !self.embed(recorder, half, group).await? {
+            return Ok(());
+        }
+        let (rows, parameters) = (&self.workspace.rows, &self.workspace.parameters);
         let classifier = &self.full.classifier;
         classifier.forward(recorder, self.rows(group), &rows.embeddings, parameters, &rows.logits)?;
-        self.held.set(Some(wanted));
         Ok(())
     }
 
@@ -156,10 +198,11 @@ impl<'l> Adapting<'l> {
             Half::Support => (self.support(), &common.support_labels, &workspace.support_outcomes, 0),
             Half::Query => (self.queries(), &common.query_labels, &common.outcomes, self.first_outcome),
         };
+        let mean_of = if half == Half::Support { self.batch.get() } else { all };
         let params = softmax_cross_entropy::Params {
             rows: group.images(),
             ways: self.full.settings.ways,
-            scale: 1.0 / all.max(1) as f32,
+            scale: 1.0 / mean_of.max(1) as f32,
             rows_per_task: group.each,
             task_stride: all,
             label_offset: group.first,
@@ -187,6 +230,9 @@ impl<'l> Adapting<'l> {
         let Some(gradient) = gradient else { return Ok(()) };
         let (all, rows, classifier) = (self.rows(group), &self.workspace.rows, &self.full.classifier);
         classifier.backward_weight(recorder, all, &rows.embeddings, &rows.d_logits, gradient)?;
+        if !self.full.adapts_network {
+            return Ok(());
+        }
         classifier.backward_input(recorder, all, &rows.d_logits, &self.workspace.parameters, &rows.d_embeddings)?;
         let (pass, chunks) = (self.pass(all.axis), self.chunks(group));
         self.model.network.backward(recorder, pass, &chunks, &rows.d_embeddings, gradient).await?;

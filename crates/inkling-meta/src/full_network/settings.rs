@@ -1,5 +1,6 @@
 //! What a full-network learner is told, and which of it cannot be.
 
+use super::fine_tune::FineTune;
 use crate::{Estimator, GradientSettings, MetaError};
 
 /// How the gradient of the query loss comes back from the adapted parameters w_K to their start θ.
@@ -13,6 +14,8 @@ pub enum FullNetworkKind {
     Reptile,
     /// Through the optimality of w_K (iMAML, Rajeswaran et al. 2019).
     Imaml(Implicit),
+    /// Not at all: what the network trains is fine-tuned from weights that were not prepared for it.
+    FineTune(FineTune),
 }
 
 impl FullNetworkKind {
@@ -23,6 +26,7 @@ impl FullNetworkKind {
             Self::Fomaml => "fomaml",
             Self::Reptile => "reptile",
             Self::Imaml(_) => "imaml",
+            Self::FineTune(_) => "finetuner",
         }
     }
 
@@ -94,13 +98,16 @@ impl FullNetworkSettings {
             return Err(MetaError::config("learner.inner_steps", 0, reason));
         }
         positive("learner.inner_lr", self.inner_learning_rate)?;
-        self.check_estimator(gradient.estimator)?;
+        if self.kind.fine_tune().is_none() {
+            self.check_estimator(gradient.estimator)?;
+        }
         if let FullNetworkKind::Imaml(implicit) = self.kind {
             implicit.check()?;
         }
         let reason = match self.kind {
             FullNetworkKind::Reptile => "Reptile has no gradient with respect to the rates of its inner steps",
             FullNetworkKind::Imaml(_) => "a solution of the inner problem does not depend on the rate of its steps",
+            FullNetworkKind::FineTune(_) => "nothing of a fine-tuned learner is meta-trained",
             FullNetworkKind::Maml | FullNetworkKind::Fomaml => return Ok(()),
         };
         match self.rates {

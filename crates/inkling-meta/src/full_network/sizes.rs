@@ -81,7 +81,12 @@ impl Sizes {
 
     /// The supports, `each` images of each of `tasks` tasks.
     pub(crate) fn support(&self, tasks: u32, each: u32) -> Vec<Group> {
-        self.groups(tasks, (0, each), self.chunk)
+        self.support_part(tasks, (0, each))
+    }
+
+    /// A part of the supports, `each` images of each of `tasks` tasks from number `first` on.
+    pub(crate) fn support_part(&self, tasks: u32, (first, each): (u32, u32)) -> Vec<Group> {
+        self.groups(tasks, (first, each), self.chunk)
     }
 
     /// One batch of queries, `each` of each of `tasks` tasks from number `first` on.

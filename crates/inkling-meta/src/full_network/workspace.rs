@@ -6,6 +6,7 @@
 use inkling_gpu::{Allocate, Category, GpuError};
 use inkling_nn::{Activations, DirectionScratch, Gradients, Keep, Scratch, Tangents};
 
+use super::fine_tune::FineTuner;
 use super::implicit::ImplicitSolver;
 use super::model::FullNetworkModel;
 use super::settings::{FullNetworkKind, InnerRates};
@@ -95,6 +96,7 @@ pub(crate) struct FullNetworkWorkspace<B> {
     pub(crate) second_order: Option<SecondOrder<B>>,
     pub(crate) rates: Option<Rates<B>>,
     pub(crate) solver: Option<ImplicitSolver<B>>,
+    pub(crate) tuner: Option<FineTuner<B>>,
 }
 
 impl<B> ClassifierRows<B> {
@@ -174,6 +176,12 @@ impl<B> FullNetworkWorkspace<B> {
             solver: match (trains, settings.kind) {
                 (true, FullNetworkKind::Imaml(implicit)) => {
                     Some(ImplicitSolver::new(allocate, implicit, (sizes.tasks, full.stride))?)
+                }
+                _ => None,
+            },
+            tuner: match settings.kind {
+                FullNetworkKind::FineTune(tune) => {
+                    Some(FineTuner::new(allocate, tune, (full, network.dimension()), (&sizes, limits))?)
                 }
                 _ => None,
             },

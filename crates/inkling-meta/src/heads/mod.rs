@@ -1,6 +1,7 @@
 //! The task heads, and the one place that knows them all.
 
 mod classifier;
+mod cost;
 mod implicit;
 mod linear;
 mod lower;

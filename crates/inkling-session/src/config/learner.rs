@@ -19,6 +19,48 @@ pub enum LearnerKind {
     Reptile,
     /// Through the optimality of the adapted parameters (Rajeswaran 2019).
     Imaml,
+    /// Not at all: weights that were trained otherwise are fine-tuned to each task. It is evaluated,
+    /// and cannot be trained.
+    #[serde(rename = "finetuner")]
+    FineTuner,
+}
+
+/// What a fine-tuned learner adapts beside its classifier.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TunedKind {
+    /// Nothing.
+    #[default]
+    Head,
+    /// The scales and shifts of the norms that FiLM modulates.
+    Film,
+    /// Those of all norms.
+    Norms,
+    /// The whole network, but for the statistics of its norms.
+    All,
+}
+
+/// The update rule of a fine-tuned learner.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TunedBy {
+    /// Adam (Kingma & Ba 2015).
+    #[default]
+    Adam,
+    /// Gradient descent without momentum.
+    Sgd,
+}
+
+impl TunedKind {
+    /// The name as the configuration writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Head => "head",
+            Self::Film => "film",
+            Self::Norms => "norms",
+            Self::All => "all",
+        }
+    }
 }
 
 impl LearnerKind {
@@ -29,6 +71,7 @@ impl LearnerKind {
             Self::Fomaml => "fomaml",
             Self::Reptile => "reptile",
             Self::Imaml => "imaml",
+            Self::FineTuner => "finetuner",
         }
     }
 }
@@ -64,6 +107,15 @@ pub struct LearnerConfig {
     /// `maml`: training steps that are first-order before the exact ones begin.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_order_steps: Option<u64>,
+    /// `finetuner`: what is adapted beside the classifier.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trains: Option<TunedKind>,
+    /// `finetuner`: the update rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub optimizer: Option<TunedBy>,
+    /// `finetuner`: support images of one step; zero takes all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<u32>,
     /// `imaml`: λ of the proximal term (λ/2)‖w − θ‖².
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prox: Option<f32>,
@@ -87,6 +139,9 @@ impl LearnerConfig {
             inner_lr: Some(0.1),
             rates: Some(RatesKind::Fixed),
             first_order_steps: Some(0),
+            trains: Some(TunedKind::Head),
+            optimizer: Some(TunedBy::Adam),
+            batch: Some(0),
             prox: Some(2.0),
             cg_steps: Some(5),
             cg_tolerance: Some(1e-4),
@@ -94,14 +149,30 @@ impl LearnerConfig {
         }
     }
 
-    /// K; 5 unless configured.
+    /// K; 5 unless configured, and 50 of a fine-tuned learner (Massiceti et al. 2021).
     pub fn inner_steps(&self) -> u32 {
-        self.inner_steps.unwrap_or(5)
+        self.inner_steps.unwrap_or(if self.kind == LearnerKind::FineTuner { 50 } else { 5 })
     }
 
-    /// The learning rate of the inner steps; 0.1 unless configured.
+    /// The learning rate of the inner steps; 0.1 unless configured, and 0.001 of Adam.
     pub fn inner_lr(&self) -> f32 {
-        self.inner_lr.unwrap_or(0.1)
+        let by_adam = self.kind == LearnerKind::FineTuner && self.optimizer() == TunedBy::Adam;
+        self.inner_lr.unwrap_or(if by_adam { 1e-3 } else { 0.1 })
+    }
+
+    /// What a fine-tuned learner adapts beside its classifier; none for other learners.
+    pub fn trains(&self) -> Option<TunedKind> {
+        (self.kind == LearnerKind::FineTuner).then(|| self.trains.unwrap_or_default())
+    }
+
+    /// The update rule of a fine-tuned learner; Adam unless configured.
+    pub fn optimizer(&self) -> TunedBy {
+        self.optimizer.unwrap_or_default()
+    }
+
+    /// Support images of one step of a fine-tuned learner; all of them unless configured.
+    pub fn batch(&self) -> u32 {
+        self.batch.unwrap_or(0)
     }
 
     /// λ of the proximal term; 2 unless configured.
@@ -141,7 +212,8 @@ impl LearnerConfig {
 
 /// Learners that adapt the whole network take the whole support.
 pub(super) fn estimator_problem(learner: &LearnerConfig, gradient: &GradientConfig) -> Option<Problem> {
-    if matches!(gradient.estimator, EstimatorKind::Full | EstimatorKind::Chunked) {
+    // What cannot be trained has no estimator.
+    if matches!(gradient.estimator, EstimatorKind::Full | EstimatorKind::Chunked) || learner.trains().is_some() {
         return None;
     }
     let (name, kind) = (gradient.estimator.name(), learner.kind.name());

@@ -25,7 +25,7 @@ pub use film::{EncoderSubsetKind, FilmConfig};
 pub use head::{HeadConfig, HeadKind, Metric, SolveStart, StartKind};
 pub(crate) use keys::most_similar;
 pub use layers::Layers;
-pub use learner::{LearnerConfig, LearnerKind, RatesKind};
+pub use learner::{LearnerConfig, LearnerKind, RatesKind, TunedBy, TunedKind};
 pub use training::{Algorithm, Optimizer, Schedule, TrainingConfig};
 
 use crate::units::ByteSize;

@@ -1,6 +1,8 @@
 //! What `inkling report` shows: each report has its points as CSV with every digit, as a table and
 //! as a plot. The numbers come from the experiments in `run`; these modules show them.
 
+pub mod ablation;
+pub mod adaptation;
 pub mod convergence;
 pub mod estimators;
 pub mod memory;

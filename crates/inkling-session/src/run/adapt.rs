@@ -5,7 +5,7 @@ use inkling_meta::{Images, Learner, Model, Purpose, Task, TaskLimits};
 
 use super::SessionError;
 use super::memory::Planner;
-use super::model::{classifier_config, from_file, open_gpu, stored_ways};
+use super::model::{classifier_config, classifier_ways, from_file, open_gpu};
 use crate::config::GradientConfig;
 use crate::model_card::ModelCard;
 use crate::tensor_file::TensorFile;
@@ -47,7 +47,7 @@ pub async fn adapt(task: AdaptTask<'_>, adapter: Option<String>) -> Result<Vec<V
     let passes = GradientConfig { chunk: PASS, query_batch: PASS, ..GradientConfig::default() };
     let gpu = open_gpu(adapter, false).await?;
     let purpose = Purpose::Evaluate;
-    let stored = stored_ways(task.weights).unwrap_or(ways);
+    let stored = classifier_ways(task.card.learner.as_ref(), task.weights, ways);
     let solver = (&task.card.head, task.card.learner.as_ref());
     let mut model = Model::new(classifier_config((&task.card.model, &passes), solver, (shape, stored)), gpu.tier())?;
     let weights = from_file(task.weights, &model)?;

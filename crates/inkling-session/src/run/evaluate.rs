@@ -7,8 +7,8 @@ use super::SessionError;
 use super::memo::{Glimpses, Memo};
 use super::memory::Planner;
 use super::model::{
-    classifier_config, evaluation_limits, from_file, initial, learner_config, normalization, open_data, stored_ways,
-    to_file,
+    classifier_config, classifier_ways, evaluation_limits, from_file, initial, learner_config, normalization,
+    open_data, to_file,
 };
 use super::site::Site;
 use super::tasks::{PreparedTask, SkipReport, TaskSource, evaluation_spec, split};
@@ -30,6 +30,20 @@ pub async fn evaluate(
     site: &Site,
     emit: &mut dyn FnMut(Event),
 ) -> Result<Scores, SessionError> {
+    let (mut learner, source) = opened(config, weights, site).await?;
+    let scores = score(&mut learner, &source, config.evaluation.episodes, emit).await?;
+    let mut skips = SkipReport::default();
+    skips.tell(source.dataset.as_ref(), emit);
+    skips.sum_up(emit);
+    Ok(scores)
+}
+
+/// A learner with these weights on a device, and the fixed episodes of `[evaluation]`.
+pub(super) async fn opened(
+    config: &RunConfig,
+    weights: &TensorFile,
+    site: &Site,
+) -> Result<(Learner, TaskSource), SessionError> {
     let dataset = site.data(config)?;
     let normalization = normalization(config, dataset.as_ref())?.into();
     let source = TaskSource {
@@ -44,7 +58,7 @@ pub async fn evaluate(
     source.check()?;
     let shape = source.dataset.image_shape();
     let gpu = site.gpu().await?;
-    let ways = stored_ways(weights).unwrap_or(config.evaluation.ways);
+    let ways = classifier_ways(config.learner.as_ref(), weights, config.evaluation.ways);
     let solver = (&config.head, config.learner.as_ref());
     let model = Model::new(classifier_config((&config.model, &config.gradient), solver, (shape, ways)), gpu.tier())?;
     let weights = from_file(weights, &model)?;
@@ -53,11 +67,7 @@ pub async fn evaluate(
     Planner { model: &model, tier: gpu.tier(), limits, purpose }.check(config.memory.budget)?;
     let mut learner = Learner::new(&gpu, model, limits, purpose)?;
     learner.set_weights(&weights).await?;
-    let scores = score(&mut learner, &source, config.evaluation.episodes, emit).await?;
-    let mut skips = SkipReport::default();
-    skips.tell(source.dataset.as_ref(), emit);
-    skips.sum_up(emit);
-    Ok(scores)
+    Ok((learner, source))
 }
 
 /// How a learner did on each of some episodes.

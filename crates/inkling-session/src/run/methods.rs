@@ -77,7 +77,8 @@ async fn step_seconds(config: &RunConfig, adapter: Option<String>) -> Result<f64
     Ok((clock.seconds() / f64::from(CALIBRATION_STEPS)).max(1e-6))
 }
 
-async fn one_run(
+/// Trains one run to its end, unless it is there already, and evaluates it.
+pub(super) async fn one_run(
     (method, seed): (&str, u64),
     config: &RunConfig,
     folder: &Path,

@@ -1,7 +1,9 @@
 //! What runs on the device: training, evaluation, adaptation, single gradients, plans, reports and
 //! benches. Front ends call these and see events and results; layers and buffers stay here.
 
+mod ablation;
 mod adapt;
+mod adaptation;
 mod bench;
 mod bench_heads;
 mod bench_peaks;
@@ -27,7 +29,9 @@ mod tasks;
 mod train;
 mod trial;
 
+pub use ablation::{Ablation, ablation_report};
 pub use adapt::{AdaptTask, adapt};
+pub use adaptation::{AdaptationMethod, adaptation_report};
 pub use bench::{LayerTime, NetworkBench, NetworkBenchReport, NetworkBenchResult, bench_network};
 pub use bench_heads::{HeadBenchResult, bench_heads};
 pub use bench_peaks::Peaks;

@@ -5,19 +5,19 @@ use std::path::Path;
 use inkling_data::{Dataset, ImageShape, Normalization, Numbers};
 use inkling_gpu::{Gpu, GpuOptions};
 use inkling_meta::{
-    EncoderSubset, Estimator, FilmSettings, FullNetworkKind, FullNetworkSettings, GradientSettings, HeadSettings,
-    Implicit, ImplicitSettings, InnerRates, LearnerConfig, LearnerKind, LinearSettings, LinearStart, LowerGradient,
-    MahalanobisSettings, Metric, Model, NeumannSettings, Optimizer, Purpose, RidgeSettings, SubsetTime, TaskLimits,
-    VersaSettings,
+    EncoderSubset, Estimator, FilmSettings, FineTune, FullNetworkKind, FullNetworkSettings, GradientSettings,
+    HeadSettings, Implicit, ImplicitSettings, InnerRates, LearnerConfig, LearnerKind, LinearSettings, LinearStart,
+    LowerGradient, MahalanobisSettings, Metric, Model, NeumannSettings, Optimizer, Purpose, RidgeSettings, SubsetTime,
+    TaskLimits, VersaSettings,
 };
-use inkling_nn::{Backbone, NetworkConfig, Norm, Trained, Weights};
+use inkling_nn::{Backbone, Layout, NetworkConfig, Norm, Trained, Weights};
 
 use super::SessionError;
 use crate::config::{
     BackboneKind, EncoderSubsetKind, EstimatorKind, EvaluationConfig, FilmConfig, GradientConfig, HeadConfig, HeadKind,
     LearnerConfig as LearnerSection, LearnerKind as LearnerName, Metric as MetricName, ModelConfig, NormKind,
     Optimizer as OptimizerName, RatesKind, RunConfig, SolveStart, StartKind, SubsetKind, TaskConfig, TrainedKind,
-    TrainingConfig,
+    TrainingConfig, TunedBy, TunedKind,
 };
 use crate::model_card::ModelCard;
 use crate::tensor_file::{Tensor, TensorFile};
@@ -27,6 +27,10 @@ const NEUMANN_ESTIMATE_STEPS: u32 = 10;
 
 /// Images of a pass where nobody says how many.
 const USUAL_CHUNK: u32 = 25;
+
+/// Adam as it is published, for fine-tuning.
+const ADAM: Optimizer =
+    Optimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0, decoupled: false };
 
 /// Queries per class that variable episodes have at most (Triantafillou et al. 2020).
 const VARIABLE_QUERIES: u32 = 10;
@@ -95,6 +99,17 @@ pub(super) fn film(model: &ModelConfig) -> Option<FilmSettings> {
     (model.trained() == TrainedKind::Film).then_some(settings)
 }
 
+/// The network with what a fine-tuned learner adapts of it.
+fn adapted(network: NetworkConfig, learner: Option<&LearnerSection>) -> NetworkConfig {
+    let trained = learner.and_then(LearnerSection::trains).map(|trains| match trains {
+        TunedKind::Head => Trained::Nothing,
+        TunedKind::Film => Trained::Modulated,
+        TunedKind::Norms => Trained::Norms,
+        TunedKind::All => Trained::All,
+    });
+    NetworkConfig { trained: trained.unwrap_or(network.trained), ..network }
+}
+
 /// The configured head, for tasks of up to `ways` classes.
 pub(super) fn head(head: &HeadConfig, ways: u32) -> HeadSettings {
     let gradient = match head.kind {
@@ -146,6 +161,14 @@ pub(super) fn full_network(learner: &LearnerSection, ways: u32) -> FullNetworkSe
         LearnerName::Maml => FullNetworkKind::Maml,
         LearnerName::Fomaml => FullNetworkKind::Fomaml,
         LearnerName::Reptile => FullNetworkKind::Reptile,
+        LearnerName::FineTuner => FullNetworkKind::FineTune(FineTune {
+            optimizer: match learner.optimizer() {
+                TunedBy::Adam => ADAM,
+                TunedBy::Sgd => Optimizer::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 },
+            },
+            batch: learner.batch(),
+            seed: 0,
+        }),
         LearnerName::Imaml => FullNetworkKind::Imaml(Implicit {
             prox: learner.prox(),
             cg_steps: learner.cg_steps(),
@@ -211,9 +234,9 @@ pub(super) fn learner_config(config: &RunConfig, shape: ImageShape) -> Result<Le
         )));
     }
     Ok(LearnerConfig {
-        network: network(&config.model, shape.channels, shape.height),
+        network: adapted(network(&config.model, shape.channels, shape.height), config.learner.as_ref()),
         kind: kind((&config.head, config.learner.as_ref()), config.task.most_ways()),
-        film: film(&config.model),
+        film: film(&config.model).filter(|_| !is_tuned(config.learner.as_ref())),
         gradient: gradient_settings(&config.gradient),
         source: Some(shape),
     })
@@ -228,12 +251,23 @@ pub(super) fn classifier_config(
     // Batch statistics go with `full` alone, which is no restriction where nothing is kept.
     let estimator = if model.norm == NormKind::Batch { Estimator::Full } else { Estimator::Chunked };
     LearnerConfig {
-        network: network(model, shape.channels, shape.height),
+        network: adapted(network(model, shape.channels, shape.height), learner),
         kind: kind((head_config, learner), ways),
-        film: film(model),
+        film: film(model).filter(|_| !is_tuned(learner)),
         gradient: GradientSettings { estimator, ..gradient_settings(gradient) },
         source: Some(shape),
     }
+}
+
+/// The classes that a learner of these weights is made for, where its tasks have `ways`.
+pub(super) fn classifier_ways(learner: Option<&LearnerSection>, file: &TensorFile, ways: u32) -> u32 {
+    // A tuned learner's classifier is a new one.
+    stored_ways(file).filter(|_| !is_tuned(learner)).unwrap_or(ways)
+}
+
+/// Whether the weights are fine-tuned.
+fn is_tuned(learner: Option<&LearnerSection>) -> bool {
+    learner.is_some_and(|learner| learner.trains().is_some())
 }
 
 /// The classes that stored weights are made for, where they depend on it.
@@ -350,8 +384,9 @@ pub(super) fn to_file(weights: &Weights, card: Option<ModelCard>) -> Result<Tens
     Ok(file)
 }
 
-/// The floats of a file, without the classifier that a network was pretrained with; running
-/// statistics that the network has no use for may be absent, and take PyTorch's initial values then.
+/// The floats of a file, without the classifier that a network was pretrained with, and without all
+/// that is not the network's where it is fine-tuned with a new classifier; running statistics that
+/// the network has no use for may be absent, and take PyTorch's initial values then.
 pub(super) fn from_file(file: &TensorFile, model: &Model) -> Result<Weights, SessionError> {
     let mut weights = Weights::default();
     if model.config().network.norm != Norm::Frozen {
@@ -360,12 +395,17 @@ pub(super) fn from_file(file: &TensorFile, model: &Model) -> Result<Weights, Ses
             weights.insert(&*entry.name, entry.shape.clone(), vec![value; entry.length as usize]);
         }
     }
+    if is_fine_tuned(model) {
+        for entry in model.layout().entries().iter().filter(|entry| entry.name.starts_with("classifier.")) {
+            weights.insert(&*entry.name, entry.shape.clone(), vec![0.0; entry.length as usize]);
+        }
+    }
     // A learner of the whole network has a classifier of its own, perhaps of the same name.
     let is_ours = |name: &str| model.layout().entries().iter().any(|entry| entry.name == name);
     let classifier = model.network().pretraining_classifier();
     let is_unused = |name: &str| classifier.is_some_and(|prefix| name.starts_with(prefix)) && !is_ours(name);
     for (name, tensor) in &file.tensors {
-        if name.ends_with("num_batches_tracked") || is_unused(name) {
+        if name.ends_with("num_batches_tracked") || is_replaced(model, name) || is_unused(name) {
             continue;
         }
         let values = tensor
@@ -379,4 +419,18 @@ pub(super) fn from_file(file: &TensorFile, model: &Model) -> Result<Weights, Ses
         weights.insert(&**name, tensor.shape().to_vec(), values.to_vec());
     }
     Ok(weights)
+}
+
+/// Whether a learner has a new tensor in place of one, or none.
+fn is_replaced(model: &Model, name: &str) -> bool {
+    let network = model.network();
+    let of_network = || [network.layout(), network.frozen(), network.running()].into_iter().flat_map(Layout::entries);
+    is_fine_tuned(model) && !of_network().any(|entry| entry.name == name)
+}
+
+fn is_fine_tuned(model: &Model) -> bool {
+    matches!(
+        model.config().kind,
+        LearnerKind::FullNetwork(FullNetworkSettings { kind: FullNetworkKind::FineTune(_), .. })
+    )
 }
