@@ -6,6 +6,7 @@ use inkling_meta::{
     Estimator, GradientSettings, HeadSettings, Images, Learner, LearnerConfig, Metric, Model, Purpose, Task, TaskLimits,
 };
 use inkling_nn::{Backbone, NetworkConfig, Norm, Trained, Weights};
+use inkling_session::tensor_file::TensorFile;
 
 use super::fixture::{draw, message, settings};
 use super::gradient::{Closeness, Gradient};
@@ -46,7 +47,63 @@ pub fn cases() -> Vec<Case> {
         "backbones/resnet12_with_batch_norm" => resnet12_batch,
         "backbones/resnet18" => resnet18,
         "backbones/dropped_in_training_alone" => dropped,
+        "backbones/embeddings_against_float64" => against_float64,
     ]
+}
+
+/// Embeddings of an implementation in float64 (`tests/golden/backbones.py`).
+const LITE0_EMBEDDINGS: &[u8] = include_bytes!("../../golden/embeddings/efficientnet-lite0.safetensors");
+/// Height and width of the images that there are embeddings of: even at every stride, and odd.
+const GOLDEN_SIZES: [u32; 2] = [32, 47];
+const GOLDEN_IMAGES: u32 = 2;
+const GOLDEN_IMAGE_SEED: u64 = 1000;
+/// Fifty layers, each with roundings of some 1e-6 of its values.
+const GOLDEN_TOLERANCE: f64 = 2e-5;
+
+/// The weights that the other implementation draws: tensor by tensor in the order of their names.
+fn golden_weights(model: &Model) -> Result<Weights, String> {
+    let plain = model.initial_weights(|| 0.0).map_err(message)?;
+    let mut names: Vec<(&str, &[usize])> = plain.iter().map(|(name, tensor)| (name, &*tensor.shape)).collect();
+    names.sort_unstable();
+    let mut weights = Weights::default();
+    for (seed, (name, shape)) in (0..).zip(names) {
+        let (centre, spread) = match shape {
+            [_, inputs @ ..] if shape.len() == 4 => (0.0, (6.0 / inputs.iter().product::<usize>() as f64).sqrt()),
+            _ if name.ends_with("running_var") => (1.0, 0.5),
+            _ if name.ends_with("weight") => (1.0, 0.2),
+            _ => (0.0, 0.2),
+        };
+        let drawn = noise(seed, shape.iter().product());
+        let values = drawn.into_iter().map(|value| (centre + spread * f64::from(value)) as f32).collect();
+        weights.insert(name, shape.to_vec(), values);
+    }
+    Ok(weights)
+}
+
+async fn against_float64(gpu: &Gpu) -> Result<(), String> {
+    let golden = TensorFile::decode(LITE0_EMBEDDINGS)?;
+    for size in GOLDEN_SIZES {
+        let plain = config(LITE0, Trained::Nothing, settings(Estimator::Chunked, 0, 2));
+        let network = NetworkConfig { image_size: size, ..plain.network };
+        let kind = HeadSettings::Prototypes { metric: Metric::Euclidean, scale: 1.0 }.into();
+        let model = Model::new(LearnerConfig { network, kind, ..plain }, gpu.tier()).map_err(message)?;
+        let weights = golden_weights(&model)?;
+        let mut learner = Learner::new(gpu, model, LIMITS, Purpose::Evaluate).map_err(message)?;
+        learner.set_weights(&weights).await.map_err(message)?;
+        let images = noise(GOLDEN_IMAGE_SEED + u64::from(size), (GOLDEN_IMAGES * 3 * size * size) as usize);
+        let found = learner.embed(Images::Values(&images)).await.map_err(message)?;
+        let expected = golden.tensors.get(&size.to_string()).and_then(|tensor| tensor.as_f32());
+        let expected = expected.ok_or_else(|| format!("no embeddings of {size} pixels"))?;
+        let difference: f64 = found.iter().zip(expected).map(|(a, b)| f64::from(a - b).powi(2)).sum();
+        let whole: f64 = expected.iter().map(|value| f64::from(*value).powi(2)).sum();
+        let error = (difference / whole).sqrt();
+        // Written so that a NaN fails.
+        let close = found.len() == expected.len() && error <= GOLDEN_TOLERANCE;
+        if !close {
+            return Err(format!("{size} pixels: {} values, relative error {error:.1e}", found.len()));
+        }
+    }
+    Ok(())
 }
 
 struct NoiseTask {
@@ -87,9 +144,9 @@ fn config(subject: Subject, trained: Trained, gradient: GradientSettings) -> Lea
 }
 
 /// Random weights, with nothing at a special value.
-fn weights(model: &Model) -> Result<Weights, String> {
+pub fn weights(model: &Model) -> Result<Weights, String> {
     let network = model.network();
-    let parameters = network.layout().parameters() + network.frozen().parameters();
+    let parameters = network.layout().parameters() + network.frozen().parameters() + model.layout().parameters();
     let mut numbers = noise(7, parameters as usize).into_iter();
     let mut next = || numbers.next().unwrap_or(0.5);
     let plain = model.initial_weights(|| 3.0_f32.sqrt() * next()).map_err(message)?;

@@ -50,8 +50,14 @@ pub struct BytesTask {
 impl BytesTask {
     /// Two ways.
     pub fn new(support: u32, queries: u32) -> Self {
+        Self::of(SHAPE, support, queries)
+    }
+
+    /// The same of images of another shape.
+    pub fn of(shape: ImageShape, support: u32, queries: u32) -> Self {
+        let channels = shape.channels as usize;
         let image = |index: u32| -> Pixels {
-            let bytes = integers(index.into(), SHAPE.bytes(), 256).into_iter().map(|byte| byte as u8);
+            let bytes = integers(index.into(), shape.bytes(), 256).into_iter().map(|byte| byte as u8);
             Arc::from(bytes.collect::<Vec<u8>>())
         };
         Self {
@@ -60,7 +66,7 @@ impl BytesTask {
             support_labels: (0..support).map(|index| index % 2).collect(),
             query_labels: (0..queries).map(|index| index % 2).collect(),
             affines: vec![IDENTITY; support.max(queries) as usize],
-            normalization: Normalization { mean: vec![0.5], std: vec![0.25] },
+            normalization: Normalization { mean: vec![0.5; channels], std: vec![0.25; channels] },
         }
     }
 
@@ -68,7 +74,7 @@ impl BytesTask {
         Images::Bytes { pixels, affines: &self.affines[..pixels.len()], normalization: &self.normalization }
     }
 
-    fn task(&self) -> Task<'_> {
+    pub fn task(&self) -> Task<'_> {
         Task {
             ways: 2,
             support: self.images(&self.support),

@@ -14,6 +14,7 @@ mod golden;
 mod gradient;
 mod heads;
 mod heads_in_learners;
+mod large_task;
 mod mahalanobis;
 mod memory;
 mod network64;
@@ -40,6 +41,7 @@ pub fn cases() -> Vec<Case> {
         memory::cases(),
         backbones::cases(),
         film::cases(),
+        large_task::cases(),
         solver::cases(),
         quadratic::cases(),
         heads::cases(),
