@@ -23,7 +23,7 @@ use report::Case;
 pub use crate::setup::WASM_TARGET;
 
 /// Longer than any honest run on a software adapter.
-const TIME_LIMIT: Duration = Duration::from_secs(600);
+const TIME_LIMIT: Duration = Duration::from_secs(1200);
 /// How often the browser's own health is looked at.
 const HEALTH_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -64,7 +64,7 @@ pub fn build(workspace: &Workspace) -> Result<Site> {
 ///
 /// # Errors
 /// When the browser does not start, dies, reports an error of the page or no test at all, or
-/// takes longer than ten minutes; the browser's last words are part of the message.
+/// takes longer than twenty minutes; the browser's last words are part of the message.
 pub fn run(site: &Site, program: &Path) -> Result<Outcome> {
     let server = Server::start(server::Options { folders: site.folders.to_vec(), ..server::Options::default() })?;
     let mut chromium = Chromium::start(program, &server.address())?;
