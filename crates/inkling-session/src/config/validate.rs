@@ -219,6 +219,7 @@ impl RunConfig {
         config.data.std = Some(vec![1.0]);
         config.model.trained = Some(TrainedKind::All);
         config.model.film.blocks = 4;
+        config.model.backbone = BackboneKind::Resnet12;
         config.model.drop_rate = Some(0.1);
         config.model.weights = Some("weights.safetensors".to_owned());
         config.head = HeadConfig::complete();
