@@ -120,6 +120,7 @@ pub struct TrainArgs {
 Examples:
   inkling eval --run runs/first
   inkling eval --run runs/first --ways 20 --shots 1 --split test
+  inkling eval --run runs/first --best --against start
   inkling eval --model weights.safetensors --data omniglot:data/omniglot --ways 5 --shots 5")]
 pub struct EvalArgs {
     /// The run whose newest checkpoint is evaluated
@@ -129,8 +130,15 @@ pub struct EvalArgs {
     #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,
     /// Evaluate the weights that the run started from
-    #[arg(long, requires = "run")]
+    #[arg(long, requires = "run", conflicts_with = "best")]
     pub untrained: bool,
+    /// Evaluate the checkpoint of the best validation, not the newest
+    #[arg(long, requires = "run")]
+    pub best: bool,
+    /// Compare with another learner on the same episodes: a run (its best validation with --best), a
+    /// file of weights, or the word start for the weights that the run started from
+    #[arg(long, value_name = "DIR|FILE|start")]
+    pub against: Option<PathBuf>,
     /// The data set; the one it was trained on when left out
     #[arg(long, value_name = "SPEC")]
     pub data: Option<String>,

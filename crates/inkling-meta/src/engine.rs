@@ -49,6 +49,13 @@ impl Engine {
         }
     }
 
+    /// To be called when the frozen weights have changed.
+    pub(crate) fn forget_frozen_weights(&mut self) {
+        if let Self::Head(engine) = self {
+            engine.forget_frozen_weights();
+        }
+    }
+
     /// To be called when the weights have changed.
     pub(crate) fn forget_weights(&mut self) {
         match self {

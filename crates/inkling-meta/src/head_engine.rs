@@ -1,10 +1,11 @@
 //! A learner with a head on embeddings: its memory, and one pass of tasks through the phases in
 //! `step`, with the support images that the estimator draws.
 
-use inkling_data::Numbers;
+use inkling_data::{Normalization, Numbers, Pixels};
 use inkling_gpu::{Buffer, Gpu, Recorder};
 use inkling_nn::TaskAxis;
 
+use crate::features::{FirstPass, no_features};
 use crate::head::Head;
 use crate::heads::HeadModel;
 use crate::images::Place;
@@ -20,6 +21,8 @@ pub(crate) struct HeadEngine {
     pub(crate) workspace: Workspace<Buffer>,
     /// Whether the weights are ready for passes.
     packed: bool,
+    /// Whether those of frozen first stages are.
+    first_packed: bool,
 }
 
 /// Rows to back-propagate, as positions among the members of all tasks, and their factor.
@@ -43,12 +46,17 @@ impl HeadEngine {
         purpose: Purpose,
     ) -> Result<Self, MetaError> {
         let workspace = Workspace::new(&mut gpu.clone(), (model, head), limits, purpose)?;
-        Ok(Self { sizes: Sizes::new(model, limits, purpose), workspace, packed: false })
+        Ok(Self { sizes: Sizes::new(model, limits, purpose), workspace, packed: false, first_packed: false })
     }
 
-    /// To be called when the weights have changed.
+    /// To be called when the trained weights have changed.
     pub(crate) fn forget_weights(&mut self) {
         self.packed = false;
+    }
+
+    /// To be called when the frozen weights have changed.
+    pub(crate) fn forget_frozen_weights(&mut self) {
+        self.first_packed = false;
     }
 
     fn prepare(&mut self, recorder: &mut Recorder, model: &Model) -> Result<(), MetaError> {
@@ -59,7 +67,26 @@ impl HeadEngine {
             }
             self.packed = true;
         }
+        if !self.first_packed {
+            if let Some(first) = FirstPass::new(model, &self.workspace) {
+                first.prepare(recorder)?;
+            }
+            self.first_packed = true;
+        }
         Ok(())
+    }
+
+    /// The feature maps of frozen first stages, on the host.
+    pub(crate) async fn features(
+        &mut self,
+        recorder: &mut Recorder,
+        model: &Model,
+        (images, normalization): (&[(&Pixels, [f32; 6])], &Normalization),
+    ) -> Result<Vec<f32>, MetaError> {
+        self.prepare(recorder, model)?;
+        let first = FirstPass::new(model, &self.workspace).ok_or_else(no_features)?;
+        let upload = self.workspace.common.upload.as_ref().ok_or_else(no_features)?;
+        first.read(recorder, (upload, normalization, model.network.config().image_size), images).await
     }
 
     /// Adds the gradients of tasks of one size; `numbers` draws each task's subset.

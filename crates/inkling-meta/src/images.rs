@@ -3,6 +3,7 @@
 use inkling_data::{ImageUpload, Pixels};
 use inkling_gpu::{Buffer, Recorder};
 
+use crate::features::FirstPass;
 use crate::{Images, MetaError, Task};
 
 /// Which half of its task an image belongs to.
@@ -28,6 +29,8 @@ pub(crate) struct Loader<'l> {
     pub(crate) elements: usize,
     /// Height and width as the network takes them.
     pub(crate) size: u32,
+    /// What bytes go through before they are what the network takes.
+    pub(crate) first: Option<FirstPass<'l>>,
 }
 
 impl Loader<'_> {
@@ -69,9 +72,10 @@ impl Loader<'_> {
             (Some(_), _) if !values.is_empty() => {
                 return Err(MetaError::Task("tasks of one pass come as values or as bytes, not both".into()));
             }
-            (Some(normalization), Some(upload)) => {
-                upload.load(recorder, &bytes, normalization, self.size, to).await?;
-            }
+            (Some(normalization), Some(upload)) => match &self.first {
+                None => upload.load(recorder, &bytes, normalization, self.size, to).await?,
+                Some(first) => first.load(recorder, (upload, normalization, self.size), &bytes, to).await?,
+            },
             (Some(_), None) => return Err(MetaError::Task("the learner was made for images as values".into())),
         }
         Ok(())

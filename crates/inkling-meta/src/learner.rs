@@ -43,6 +43,8 @@ pub struct Learner {
     engine: Engine,
     /// Tasks accumulated since the last update.
     pending: Vec<u32>,
+    /// The factor of the backbone's learning rate.
+    backbone_factor: f32,
 }
 
 impl Learner {
@@ -55,7 +57,7 @@ impl Learner {
         model.check_purpose(purpose)?;
         let recorder = gpu.recorder()?;
         let engine = Engine::new(gpu, &model, limits, purpose)?;
-        Ok(Self { model, limits, recorder, engine, pending: Vec::new() })
+        Ok(Self { model, limits, recorder, engine, pending: Vec::new(), backbone_factor: 1.0 })
     }
 
     /// The model.
@@ -102,6 +104,7 @@ impl Learner {
         self.recorder.upload_values(self.engine.common().parameters.all(), &parameters).await?;
         self.recorder.upload_values(self.engine.common().running.all(), &running).await?;
         self.engine.forget_weights();
+        self.engine.forget_frozen_weights();
         Ok(())
     }
 
@@ -217,6 +220,12 @@ impl Learner {
         }
     }
 
+    /// From now on updates change the backbone at this factor of the learning rate; papers that start
+    /// from pretrained weights use 0.1.
+    pub fn set_backbone_factor(&mut self, factor: f32) {
+        self.backbone_factor = factor;
+    }
+
     /// Whether MAML leaves its Hessians out from now on, as in the first steps of MAML++ (Antoniou et
     /// al. 2019). Other learners have no such choice.
     pub fn set_first_order(&mut self, first_order: bool) {
@@ -320,7 +329,14 @@ impl Learner {
         let (Some(optimizer), Some(gradient)) = (&common.optimizer, &common.gradient) else {
             return Err(MetaError::Task("the learner was made without an optimiser".into()));
         };
-        let update = Update { learning_rate, clip_norm, scale: 1.0 / self.pending.len().max(1) as f32 };
+        // The parameters of a network that FiLM adapts are not updated themselves.
+        let of_backbone = if self.model.film.is_some() { 0 } else { self.model.network.layout().elements() };
+        let update = Update {
+            learning_rate,
+            slower: (self.backbone_factor != 1.0).then_some((of_backbone, self.backbone_factor)),
+            clip_norm,
+            scale: 1.0 / self.pending.len().max(1) as f32,
+        };
         optimizer.step(&mut self.recorder, gradient, &common.parameters, step, update)?;
         // The norm travels behind the outcomes: one read-back for the whole step.
         let queries: u32 = self.pending.iter().sum();

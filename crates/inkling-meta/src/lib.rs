@@ -10,6 +10,7 @@ mod embed;
 mod engine;
 mod error;
 mod estimator;
+mod features;
 mod film;
 mod full_network;
 mod head;

@@ -74,9 +74,18 @@ fn check_subset_time(head: &HeadModel, gradient: &GradientSettings) -> Result<()
 pub struct Model {
     pub(crate) config: LearnerConfig,
     pub(crate) network: Network,
+    /// Where the network takes feature maps: what makes them, and what it is a part of.
+    pub(crate) first: Option<Box<FirstStages>>,
     pub(crate) kind: KindModel,
     pub(crate) film: Option<FilmModel>,
     pub(crate) layout: Layout,
+}
+
+/// Frozen first stages that feed the trained rest of a network.
+#[derive(Clone, Debug)]
+pub(crate) struct FirstStages {
+    pub(crate) network: Network,
+    whole: Network,
 }
 
 impl Model {
@@ -137,7 +146,30 @@ impl Model {
                 KindModel::FullNetwork(FullNetworkModel::new(settings, &config.gradient, &network, &mut layout)?)
             }
         };
-        Ok(Self { config, network, kind, film, layout })
+        Ok(Self { config, network, first: None, kind, film, layout })
+    }
+
+    /// The model that learns from feature maps, those of the first stages of its network, where
+    /// nothing of these is trained: they are made once for each image ([`crate::Learner::features`]),
+    /// and are the values of tasks. Images as bytes still go through the whole network. The weights
+    /// stay those of the whole.
+    ///
+    /// Other models stay as they are: where training begins with the images, batch statistics couple
+    /// them, or the network adapts to a task.
+    #[must_use]
+    pub fn over_features(mut self) -> Self {
+        let has_head = matches!(self.kind, KindModel::Head(_));
+        let splits = has_head && self.film.is_none() && !self.network.couples_images();
+        if let Some((first, rest)) = self.network.split().filter(|_| splits) {
+            let whole = std::mem::replace(&mut self.network, rest);
+            self.first = Some(Box::new(FirstStages { network: first, whole }));
+        }
+        self
+    }
+
+    /// Whether tasks are made of feature maps.
+    pub fn is_over_features(&self) -> bool {
+        self.first.is_some()
     }
 
     /// # Errors
@@ -187,7 +219,7 @@ impl Model {
         &self.layout
     }
 
-    /// The network.
+    /// The network; its part behind the frozen stages where tasks are made of feature maps.
     pub fn network(&self) -> &Network {
         &self.network
     }
@@ -245,7 +277,8 @@ impl Model {
     /// # Errors
     /// None in practice: the vectors are of these layouts.
     pub fn initial_weights(&self, mut normal: impl FnMut() -> f32) -> Result<Weights, MetaError> {
-        let [mut parameters, frozen, running] = self.network.initialize(&mut normal);
+        let whole = self.first.as_ref().map_or(&self.network, |first| &first.whole);
+        let [mut parameters, frozen, running] = whole.initialize(&mut normal);
         let mut weights = Weights::default();
         if let Some(base) = self.base() {
             weights.insert_flat(base, &std::mem::take(&mut parameters))?;

@@ -40,6 +40,9 @@ pub enum Optimizer {
 pub struct Update {
     /// The learning rate.
     pub learning_rate: f32,
+    /// How many elements at the beginning, those of the backbone, learn at another rate, and its
+    /// factor.
+    pub slower: Option<(u32, f32)>,
     /// Multiplies the accumulated gradient: one over the number of tasks.
     pub scale: f32,
     /// The largest global norm of the scaled gradient; 0 for no limit.
@@ -113,15 +116,31 @@ impl OptimizerState<Buffer> {
         update: Update,
     ) -> Result<(), GpuError> {
         self.clip_gradient(recorder, gradient, update)?;
-        let length = self.elements;
+        let (slower, factor) =
+            update.slower.map_or((0, 1.0), |(elements, factor)| (elements.min(self.elements), factor));
+        let ranges = [(0, slower, factor), (slower, self.elements - slower, 1.0)];
+        for (offset, length, factor) in ranges.into_iter().filter(|(_, length, _)| *length > 0) {
+            let rate = update.learning_rate * factor;
+            self.step_range(recorder, (gradient, parameters), step, (offset, length, rate))?;
+        }
+        Ok(())
+    }
+
+    fn step_range(
+        &self,
+        recorder: &mut Recorder,
+        (gradient, parameters): (&Buffer, &Buffer),
+        step: u64,
+        (offset, length, learning_rate): (u32, u32, f32),
+    ) -> Result<(), GpuError> {
         match (self.optimizer, self.moments.as_slice()) {
             (Optimizer::Adam { beta1, beta2, epsilon, weight_decay, decoupled }, [moment1, moment2]) => {
                 // In f64, rounded once: 1 − βᵗ loses half of its digits in f32 for small t.
                 let correction = |beta: f32| (1.0 - f64::from(beta).powf(step as f64)) as f32;
                 let params = adam_step::Params {
-                    offset: 0,
+                    offset,
                     length,
-                    learning_rate: update.learning_rate,
+                    learning_rate,
                     beta1,
                     beta2,
                     epsilon,
@@ -141,9 +160,9 @@ impl OptimizerState<Buffer> {
             }
             (Optimizer::Sgd { momentum, nesterov, weight_decay }, [velocity]) => {
                 let params = sgd_step::Params {
-                    offset: 0,
+                    offset,
                     length,
-                    learning_rate: update.learning_rate,
+                    learning_rate,
                     momentum,
                     nesterov: u32::from(nesterov),
                     weight_decay,

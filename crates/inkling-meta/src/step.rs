@@ -6,6 +6,7 @@ use inkling_gpu::kernels::gather_rows;
 use inkling_gpu::{Buffer, GpuError, Recorder};
 use inkling_nn::{Activations, Chunk, Pass, TaskAxis};
 
+use crate::features::FirstPass;
 use crate::head::{Head, HeadTask, HeadTensors, QueryBatch};
 use crate::images::{Half, Loader, Place};
 use crate::model::Model;
@@ -174,6 +175,7 @@ impl<'l> Step<'l> {
             upload: self.workspace.common.upload.as_ref(),
             elements: self.model.network.image_elements() as usize,
             size: self.model.network.config().image_size,
+            first: FirstPass::new(self.model, self.workspace),
         }
     }
 

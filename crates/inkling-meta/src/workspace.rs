@@ -4,6 +4,7 @@ use inkling_gpu::{Allocate, Buffer, Category, GpuError};
 use inkling_nn::{Activations, Gradients, Keep, Network, Pass, Scratch, TaskAxis};
 
 use crate::common::Common;
+use crate::features::FirstRoom;
 use crate::film::FilmWorkspace;
 use crate::heads::{AnyHead, HeadModel};
 use crate::model::Model;
@@ -69,6 +70,8 @@ pub(crate) struct Room<T> {
 #[derive(Debug)]
 pub(crate) struct Workspace<B> {
     pub(crate) common: Common<B>,
+    /// The frozen first stages of a model over features.
+    pub(crate) first: Option<FirstRoom<B>>,
     /// `full`: the activations of the whole support, chunk by chunk.
     pub(crate) kept: Vec<Room<Activations<B>>>,
     /// The chunk at work: query batches, and support images that are not kept. Several where a
@@ -159,7 +162,9 @@ impl<B> Workspace<B> {
         let pass = if coupled { limits.support.max(limits.queries).max(largest) } else { largest };
         let chunk_rows = if trains && sizes.kept.is_empty() { sizes.work.first().copied() } else { None };
 
-        let common = Common::new(allocate, model, limits, purpose, largest)?;
+        let first = FirstRoom::new(allocate, model)?;
+        let loaded = first.as_ref().map_or(largest, FirstRoom::images);
+        let common = Common::new(allocate, model, limits, purpose, loaded)?;
         let mut values = |category, name: &str, elements| allocate.values(category, name, elements);
         let embeddings = values(Category::Embeddings, "embeddings", support * d)?;
         let rows = trains.then(|| values(Category::Embeddings, "rows", support * d)).transpose()?;
@@ -192,6 +197,7 @@ impl<B> Workspace<B> {
         let film = model.film.as_ref().map(|film| FilmWorkspace::new(allocate, film, limits, chunk)).transpose()?;
         Ok(Self {
             common,
+            first,
             kept,
             work,
             gradients,

@@ -14,7 +14,7 @@ pub struct Preset {
 }
 
 /// All presets, the ones for newcomers first.
-pub const PRESETS: [Preset; 15] = [
+pub const PRESETS: [Preset; 16] = [
     Preset {
         name: "glyphs-protonet-lite",
         purpose: "minutes on two cores: generated characters, a small Conv-4, nothing to download",
@@ -34,6 +34,11 @@ pub const PRESETS: [Preset; 15] = [
         name: "omniglot-protonet-lite",
         purpose: "Omniglot, half an hour on two cores; needs the two official archives",
         text: include_str!("../presets/omniglot-protonet-lite.toml"),
+    },
+    Preset {
+        name: "photos-last-stages",
+        purpose: "own photos of twenty classes or more: the last stages of EfficientNet-Lite0, for one example each",
+        text: include_str!("../presets/photos-last-stages.toml"),
     },
     Preset {
         name: "cifar-fs-implicit",

@@ -240,6 +240,32 @@ impl RunFolder {
         newest_of(&Store::disk(path))
     }
 
+    /// The checkpoint of the best validation of the run in `path`, for evaluation.
+    ///
+    /// # Errors
+    /// As for [`RunFolder::newest_checkpoint`], and when there was no validation, or none was written
+    /// where the best was.
+    pub fn best_checkpoint(path: &Path) -> Result<(Checkpoint, Vec<String>), RunError> {
+        let store = Store::disk(path);
+        let (newest, warnings) = newest_of(&store)?;
+        let Some(best) = newest.state.best else {
+            return Err(RunError::corrupt(&store.path(CHECKPOINTS), "there was no validation yet; take the newest"));
+        };
+        if best.step == newest.state.step {
+            return Ok((newest, warnings));
+        }
+        let name = format!("{CHECKPOINTS}/{}", checkpoint::checkpoint_name(best.step));
+        if !store.exists(&format!("{name}/{}", checkpoint::STATE_FILE)) {
+            let reason = format!(
+                "the best validation was after step {}, where no checkpoint was written; train with \
+                 training.checkpoint_every = training.validate_every",
+                best.step
+            );
+            return Err(RunError::corrupt(&store.path(&name), reason));
+        }
+        Ok((Checkpoint::read(&store, &name)?, warnings))
+    }
+
     /// The newest checkpoint in the archive of a run.
     ///
     /// # Errors

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use inkling_session::checkpoint::Checkpoint;
-use inkling_session::config::{EstimatorKind, Layers, NormKind, RunConfig};
+use inkling_session::config::{DataConfig, EstimatorKind, Layers, NormKind, RunConfig};
 use inkling_session::error::RunError;
-use inkling_session::events::Evaluation;
+use inkling_session::events::{Evaluation, Event};
 use inkling_session::model_card::{CardResult, ModelCard};
-use inkling_session::run::{Site, evaluate, initial_weights};
+use inkling_session::run::{Scores, Site, evaluate, initial_weights};
 use inkling_session::run_folder::RunFolder;
 use inkling_session::tensor_file::TensorFile;
 use serde_json::json;
@@ -19,11 +19,30 @@ use crate::output::Output;
 use crate::printer::{Printer, evaluation_text};
 
 pub fn run(args: &EvalArgs, adapter: Option<String>, output: Output) -> Result<(), Failure> {
-    let Learned { mut layers, weights, name, path } = match (&args.run, &args.model) {
-        (Some(run), _) => of_run(run, output)?,
+    let Learned { layers, mut weights, mut name, path } = match (&args.run, &args.model) {
+        (Some(run), _) => of_run(run, args.best, output)?,
         (None, Some(model)) => of_model(model)?,
         (None, None) => return Err(Failure::Usage("give --run DIR or --model FILE".to_owned())),
     };
+    let config = configuration(layers, args, output)?;
+    if args.untrained {
+        (weights, name) = (initial_weights(&config)?, "untrained".to_owned());
+    }
+    let contender = Contender { config, weights, name, path };
+    let opponent = args.against.as_deref().map(|against| opponent(against, &contender, args, output)).transpose()?;
+    let scores = contender.score(adapter.clone(), output)?;
+    if let Some(opponent) = opponent {
+        let others = opponent.score(adapter, output)?;
+        print_difference((&contender.name, &scores), (&opponent.name, &others), output);
+    }
+    match &args.save {
+        Some(file) => save(contender.weights, &contender.path, &contender.config, &scores.evaluation(), file),
+        None => Ok(()),
+    }
+}
+
+/// What the arguments make of the configuration of a run or model.
+fn configuration(mut layers: Layers, args: &EvalArgs, output: Output) -> Result<RunConfig, Failure> {
     if let Some(spec) = &args.data {
         layers.set("--data", "data.spec", toml::Value::String(spec.clone()));
     }
@@ -31,18 +50,55 @@ pub fn run(args: &EvalArgs, adapter: Option<String>, output: Output) -> Result<(
     set_episode(&mut layers, &args.episode, args.episodes)?;
     set_budget(&mut layers, args.memory_budget);
     assign(&mut layers, &args.overrides)?;
-    let config = resolve(&layers, output)?;
-    let mut printer = Printer::new(output);
-    let (weights, name) =
-        if args.untrained { (initial_weights(&config)?, "untrained".to_owned()) } else { (weights, name) };
-    let result = pollster::block_on(evaluate(&config, &weights, &Site::on(adapter), &mut |event| printer.show(&event)));
-    printer.close();
-    let evaluation = result.map_err(Failure::with_weights(&path))?.evaluation();
-    print(&config, &name, &evaluation, output);
-    match &args.save {
-        Some(file) => save(weights, &path, &config, &evaluation, file),
-        None => Ok(()),
+    resolve(&layers, output)
+}
+
+/// A learner that is ready to be scored.
+struct Contender {
+    config: RunConfig,
+    weights: TensorFile,
+    name: String,
+    path: PathBuf,
+}
+
+impl Contender {
+    /// Scores the fixed episodes, and prints the result.
+    fn score(&self, adapter: Option<String>, output: Output) -> Result<Scores, Failure> {
+        let mut printer = Printer::new(output);
+        let mut show = |event: Event| printer.show(&event);
+        let result = pollster::block_on(evaluate(&self.config, &self.weights, &Site::on(adapter), &mut show));
+        printer.close();
+        let scores = result.map_err(Failure::with_weights(&self.path))?;
+        print(&self.config, &self.name, &scores.evaluation(), output);
+        Ok(scores)
     }
+}
+
+/// The learner to compare with: its own network and head, the same images and episodes.
+fn opponent(against: &Path, contender: &Contender, args: &EvalArgs, output: Output) -> Result<Contender, Failure> {
+    if against.as_os_str() == "start" && !against.exists() {
+        if args.run.is_none() {
+            return Err(Failure::Usage(
+                "--against start needs --run: a file does not say what it started from".to_owned(),
+            ));
+        }
+        let (config, path) = (contender.config.clone(), contender.path.clone());
+        return Ok(Contender { weights: initial_weights(&config)?, name: "start".to_owned(), config, path });
+    }
+    let Learned { layers, weights, name, path } =
+        if against.is_dir() { of_run(against, args.best, output)? } else { of_model(against)? };
+    let mut config = configuration(layers, args, output)?;
+    let own = config.data;
+    // What an image is resized to, and how it is normalised, belongs to the learner.
+    config.data = DataConfig {
+        image_size: own.image_size,
+        center_crop: own.center_crop,
+        mean: own.mean,
+        std: own.std,
+        ..contender.config.data.clone()
+    };
+    config.evaluation = contender.config.evaluation.clone();
+    Ok(Contender { config, weights, name, path })
 }
 
 /// Writes the weights with the evaluation in their card, as a file to hand on.
@@ -77,9 +133,10 @@ struct Learned {
     path: PathBuf,
 }
 
-fn of_run(run: &Path, output: Output) -> Result<Learned, Failure> {
+fn of_run(run: &Path, best: bool, output: Output) -> Result<Learned, Failure> {
     let layers = RunFolder::read_layers(run)?;
-    let (Checkpoint { weights, state, .. }, warnings) = RunFolder::newest_checkpoint(run)?;
+    let found = if best { RunFolder::best_checkpoint(run)? } else { RunFolder::newest_checkpoint(run)? };
+    let (Checkpoint { weights, state, .. }, warnings) = found;
     for warning in warnings {
         output.warning(&warning);
     }
@@ -113,6 +170,26 @@ pub(super) fn card_of(path: &Path, weights: &TensorFile) -> Result<ModelCard, Ru
             "it carries no model card, so its network is unknown; use weights.safetensors of a checkpoint of Inkling"
                 .to_owned(),
     })
+}
+
+/// The mean of the differences from episode to episode, of learners on the same episodes.
+fn print_difference((name, scores): (&str, &Scores), (other, others): (&str, &Scores), output: Output) {
+    let (difference, interval) = scores.minus(others);
+    let episodes = scores.accuracies.len();
+    let value = json!({
+        "event": "comparison",
+        "weights": name,
+        "against": other,
+        "episodes": episodes,
+        "difference": difference,
+        "interval": interval,
+    });
+    let text = format!(
+        "{name} minus {other}: {:+.2} ± {:.2} percentage points (the same {episodes} episodes, paired, 95 %)",
+        100.0 * difference,
+        100.0 * interval
+    );
+    output.result(&value, &text);
 }
 
 fn print(config: &RunConfig, name: &str, evaluation: &Evaluation, output: Output) {

@@ -6,6 +6,7 @@ mod coupled;
 mod datasets;
 mod estimators;
 mod faults;
+mod features;
 mod film;
 mod fine_tuning;
 mod fixture;
@@ -57,6 +58,7 @@ pub fn cases() -> Vec<Case> {
         datasets::cases(),
         session::cases(),
         teaching::cases(),
+        features::cases(),
         faults::cases(),
     ]
     .concat()

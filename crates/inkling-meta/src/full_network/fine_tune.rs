@@ -121,7 +121,7 @@ impl Adapting<'_> {
             for group in self.sizes.support_part(self.count(), (first, size)) {
                 self.score(recorder, (Half::Support, &group), Some(&workspace.slope)).await?;
             }
-            let update = Update { learning_rate: inner.inner_learning_rate, scale: 1.0, clip_norm: 0.0 };
+            let update = Update { learning_rate: inner.inner_learning_rate, slower: None, scale: 1.0, clip_norm: 0.0 };
             tuner.optimizer.step(recorder, &workspace.slope, &workspace.parameters, step, update)?;
             recorder.breathe().await?;
         }

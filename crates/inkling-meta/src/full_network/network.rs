@@ -155,6 +155,7 @@ impl<'l> Adapting<'l> {
             upload: self.workspace.common.upload.as_ref(),
             elements: self.model.network.image_elements() as usize,
             size: self.model.network.config().image_size,
+            first: None,
         };
         let all = self.group_images(half, group);
         for (room, first, images) in self.places(group) {

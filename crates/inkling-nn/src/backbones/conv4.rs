@@ -25,6 +25,8 @@ pub(crate) fn conv4(builder: &mut Builder, channels: u32, config: &NetworkConfig
     let norm = NormPoolShape { norm: config.norm, activation: Activation::Relu, window: 2, epsilon: EPSILON };
     let mut value = 0;
     for index in 0..BLOCKS {
+        // Each block is a stage, and nothing comes after the last.
+        builder.begin_stage((BLOCKS - index) as u32);
         let conv =
             Conv2dShape { out_channels: channels, kernel: 3, stride: 1, padding: Padding::Both(1), has_bias: true };
         value = builder.conv(&format!("blocks.{index}.conv"), value, conv);

@@ -84,16 +84,20 @@ pub(crate) fn efficientnet_b0(
 
 fn efficientnet(builder: &mut Builder, variant: Variant, drop_permille: u32) -> Result<(), NnError> {
     let mut net = EfficientNet { builder, variant, drop_permille };
+    // The stem comes before all stages, the last convolution after them.
+    net.builder.begin_stage(STAGES.len() as u32 + 1);
     let mut value = net.conv("_conv_stem", 0, [STEM_CHANNELS, 3, 2]);
     value = net.active_norm("_bn0", value, Role::Modulated)?;
     let mut number = 0;
-    for stage in STAGES {
+    for (following, stage) in (1..=STAGES.len() as u32).rev().zip(STAGES) {
+        net.builder.begin_stage(following);
         for block in 0..stage.blocks {
             let stride = if block == 0 { stage.stride } else { 1 };
             value = net.block(number, value, &Stage { stride, ..stage })?;
             number += 1;
         }
     }
+    net.builder.begin_stage(0);
     value = net.conv("_conv_head", value, [HEAD_CHANNELS, 1, 1]);
     value = net.active_norm("_bn1", value, Role::Modulated)?;
     net.builder.average_pool(value);

@@ -16,6 +16,8 @@ use crate::norm::{Activation, Norm, NormPoolShape};
 const EPSILON: f32 = 1e-5;
 /// The part of numbers below zero that passes in ResNet-12.
 const LEAK: f32 = 0.1;
+/// The stages of both, numbered from 1.
+const LAYERS: u32 = 4;
 
 /// A network in the making, with what all its layers have in common.
 struct ResNet<'b> {
@@ -31,7 +33,9 @@ pub(crate) fn resnet12(builder: &mut Builder, drop_permille: u32, config: &Netwo
     check_images(("resnet-12", "ResNet-12"), [16, 448], false, config)?;
     let mut net = ResNet { builder, norm: config.norm };
     let mut value = 0;
-    for (layer, channels) in (1..).zip([64, 160, 320, 640]) {
+    for (layer, channels) in (1..=LAYERS).zip([64, 160, 320, 640]) {
+        // The last block is the last that has parameters.
+        net.builder.begin_stage(LAYERS + 1 - layer);
         let name = |part: &str| format!("layer{layer}.0.{part}");
         let mut branch = value;
         for number in 1..=3 {
@@ -58,10 +62,13 @@ pub(crate) fn resnet12(builder: &mut Builder, drop_permille: u32, config: &Netwo
 pub(crate) fn resnet18(builder: &mut Builder, config: &NetworkConfig) -> Result<(), NnError> {
     check_images(("resnet-18", "ResNet-18"), [32, 448], true, config)?;
     let mut net = ResNet { builder, norm: Norm::Frozen };
+    // The stem comes before all stages.
+    net.builder.begin_stage(LAYERS + 1);
     let mut value = net.conv("conv1", 0, [64, 7, 2]);
     value = net.norm("bn1", value, Role::Plain, Activation::Relu)?;
     value = net.builder.max_pool(value, [3, 2, 1]);
-    for (layer, channels) in (1..).zip([64, 128, 256, 512]) {
+    for (layer, channels) in (1..=LAYERS).zip([64, 128, 256, 512]) {
+        net.builder.begin_stage(LAYERS + 1 - layer);
         for block in 0..2 {
             let stride = if layer > 1 && block == 0 { 2 } else { 1 };
             value = net.basic_block(&format!("layer{layer}.{block}"), value, [channels, stride])?;

@@ -24,9 +24,12 @@ pub(crate) enum Role {
 #[derive(Debug)]
 pub(crate) struct Builder {
     trained: Trained,
+    /// Stages that follow the one at hand.
+    following: u32,
     tier: Tier,
     pub(super) shapes: Vec<Shape>,
     pub(super) nodes: Vec<Node>,
+    pub(super) stages: Vec<usize>,
     pub(super) layout: Layout,
     pub(super) frozen: Layout,
     pub(super) running: Layout,
@@ -36,7 +39,15 @@ impl Builder {
     /// Begins with the images, value 0.
     pub(super) fn new(images: Shape, trained: Trained, tier: Tier) -> Self {
         let (layout, frozen, running) = Default::default();
-        Self { trained, tier, shapes: vec![images], nodes: Vec::new(), layout, frozen, running }
+        let stages = Vec::new();
+        Self { trained, following: 0, tier, shapes: vec![images], nodes: Vec::new(), stages, layout, frozen, running }
+    }
+
+    /// Begins a stage that so many others follow, what comes after the last stage being one more: the
+    /// value written last is what it takes, and nothing further on reads an earlier one.
+    pub(crate) fn begin_stage(&mut self, following: u32) {
+        self.following = following;
+        self.stages.push(self.nodes.len());
     }
 
     /// The shape of a value.
@@ -47,7 +58,7 @@ impl Builder {
     /// A convolution of every channel with every other.
     pub(crate) fn conv(&mut self, name: &str, input: usize, conv: Conv2dShape) -> usize {
         let (tier, Shape { channels, size }) = (self.tier, self.shape(input));
-        let is_trained = self.trained == Trained::All;
+        let is_trained = self.trained.has_convolutions(self.following);
         let layer = Conv2d::new(self.layout_of(is_trained), name, conv, (channels, size), tier);
         let shape = Shape { channels: conv.out_channels, size: layer.out_size() };
         self.push(name.to_owned(), Layer::Conv(layer), vec![input], is_trained, shape)
@@ -56,7 +67,7 @@ impl Builder {
     /// A convolution of each channel by itself.
     pub(crate) fn depthwise(&mut self, name: &str, input: usize, conv: DepthwiseShape) -> usize {
         let Shape { channels, size } = self.shape(input);
-        let is_trained = self.trained == Trained::All;
+        let is_trained = self.trained.has_convolutions(self.following);
         let layer = Depthwise::new(self.layout_of(is_trained), name, conv, channels, size);
         let shape = Shape { channels, size: layer.out_size() };
         self.push(name.to_owned(), Layer::Depthwise(layer), vec![input], is_trained, shape)
@@ -68,11 +79,7 @@ impl Builder {
     /// [`NnError::Config`] when the groups do not divide the channels.
     pub(crate) fn norm(&mut self, name: &str, input: usize, role: Role, norm: NormPoolShape) -> Result<usize, NnError> {
         let Shape { channels, size } = self.shape(input);
-        let is_trained = match self.trained {
-            Trained::Nothing => false,
-            Trained::Modulated => role == Role::Modulated,
-            Trained::Norms | Trained::All => true,
-        };
+        let is_trained = self.trained.has_norm(role, self.following);
         let layout = if is_trained { &mut self.layout } else { &mut self.frozen };
         let layer = NormPool::new(layout, &mut self.running, name, norm, (channels, size))?;
         let shape = Shape { channels, size: layer.out_size() };
@@ -121,8 +128,9 @@ impl Builder {
         self.drop(input, self.shape(input).elements(), permille)
     }
 
+    /// Stages before those that are trained drop nothing: what they make of an image stays the same.
     fn drop(&mut self, input: usize, group: u64, permille: u32) -> usize {
-        if permille == 0 {
+        if permille == 0 || !self.trained.reaches(self.following) {
             return input;
         }
         let shape = self.shape(input);

@@ -5,6 +5,7 @@ mod builder;
 mod memory;
 mod pass;
 mod places;
+mod split;
 mod tangent;
 mod work;
 
@@ -70,6 +71,45 @@ pub enum Trained {
     Norms,
     /// Everything but the statistics of its norms.
     All,
+    /// The scales and shifts of the norms of its last stages, and of what follows them.
+    LastNorms {
+        /// How many stages.
+        stages: u32,
+    },
+    /// Everything but the statistics of the norms of its last stages, and of what follows them.
+    Last {
+        /// How many stages.
+        stages: u32,
+    },
+}
+
+impl Trained {
+    /// Whether the convolutions of a stage are trained that so many others follow.
+    fn has_convolutions(self, following: u32) -> bool {
+        match self {
+            Self::Nothing | Self::Modulated | Self::Norms | Self::LastNorms { .. } => false,
+            Self::All => true,
+            Self::Last { stages } => following <= stages,
+        }
+    }
+
+    /// Whether a stage that so many others follow is one of those chosen; all are where none are.
+    fn reaches(self, following: u32) -> bool {
+        match self {
+            Self::Nothing | Self::Modulated | Self::Norms | Self::All => true,
+            Self::LastNorms { stages } | Self::Last { stages } => following <= stages,
+        }
+    }
+
+    /// Whether such a norm of a stage is trained that so many others follow.
+    fn has_norm(self, role: Role, following: u32) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Modulated => role == Role::Modulated,
+            Self::Norms | Self::All => true,
+            Self::LastNorms { stages } | Self::Last { stages } => following <= stages,
+        }
+    }
 }
 
 /// What a network is made of.
@@ -141,6 +181,8 @@ pub struct Network {
     pub(crate) nodes: Vec<Node>,
     /// For each value, whether it depends on parameters that are trained: gradients reach it.
     reached: Vec<bool>,
+    /// The values that stages begin with.
+    stages: Vec<usize>,
     layout: Layout,
     frozen: Layout,
     running: Layout,
@@ -167,13 +209,13 @@ impl Network {
             Backbone::ResNet12 { drop_permille } => backbones::resnet12(&mut builder, drop_permille, &config)?,
             Backbone::ResNet18 => backbones::resnet18(&mut builder, &config)?,
         }
-        let Builder { shapes, nodes, layout, frozen, running, .. } = builder;
+        let Builder { shapes, nodes, stages, layout, frozen, running, .. } = builder;
         let mut reached = vec![false; shapes.len()];
         for (number, node) in nodes.iter().enumerate() {
             let is_reached = node.trained || node.inputs.iter().any(|&input| reached.get(input) == Some(&true));
             reached.iter_mut().skip(number + 1).take(1).for_each(|value| *value = is_reached);
         }
-        Ok(Self { config, shapes, nodes, reached, layout, frozen, running })
+        Ok(Self { config, shapes, nodes, reached, stages, layout, frozen, running })
     }
 
     /// What the network is made of.

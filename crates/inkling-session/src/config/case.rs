@@ -51,6 +51,9 @@ pub struct CaseModel {
     /// What the norms adapt by; required with `trained = "film"` and ignored elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub film: Option<FilmConfig>,
+    /// How many of its last stages are trained; all when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stages: Option<u32>,
     /// The norm after each convolution.
     pub norm: NormKind,
     /// Groups of group norm; required there and ignored elsewhere.
@@ -102,6 +105,7 @@ impl CaseModel {
             trained: self.trained,
             film: self.film.unwrap_or_default(),
             drop_rate: None,
+            stages: self.stages,
             weights: None,
         }
     }
@@ -115,6 +119,7 @@ impl CaseConfig {
                 channels: Some(8),
                 trained: Some(TrainedKind::Nothing),
                 film: Some(FilmConfig::default()),
+                stages: Some(2),
                 norm: NormKind::Group,
                 groups: Some(4),
                 image_size: 28,

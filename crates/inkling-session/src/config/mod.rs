@@ -76,6 +76,9 @@ pub struct DataConfig {
     pub strict: bool,
     /// The most bytes of decoded images that stay in host memory.
     pub cache: ByteSize,
+    /// The most bytes of feature maps of frozen stages that stay in host memory; zero keeps none, and
+    /// sends every image through the whole network.
+    pub feature_cache: ByteSize,
     /// Seeds what a data set generates or splits by chance; not the order of episodes.
     pub seed: u64,
     /// Mean per channel of pixels scaled to `0..=1`; the data set's own when absent.
@@ -97,6 +100,7 @@ impl Default for DataConfig {
             split_file: None,
             strict: false,
             cache: ByteSize::mebibytes(256),
+            feature_cache: ByteSize::mebibytes(1024),
             seed: 0,
             mean: None,
             std: None,
@@ -106,6 +110,12 @@ impl Default for DataConfig {
 }
 
 impl RunConfig {
+    /// Whether a run keeps the feature maps of frozen stages, so that no image goes through these
+    /// twice.
+    pub fn keeps_features(&self) -> bool {
+        self.model.stages.is_some() && self.learner.is_none() && self.data.feature_cache.0 > 0
+    }
+
     /// The share of a photo's shorter side that is kept: the configured one, or that which the
     /// backbone's published weights are evaluated with.
     pub fn center_crop(&self) -> f32 {
@@ -242,6 +252,14 @@ impl BackboneKind {
         if self.statistics().is_some() { 0.875 } else { 1.0 }
     }
 
+    /// The stages of the architecture.
+    pub fn stages(self) -> u32 {
+        match self {
+            Self::Conv4 | Self::Resnet12 | Self::Resnet18 => 4,
+            Self::EfficientnetLite0 | Self::EfficientnetB0 => 7,
+        }
+    }
+
     /// The architecture, in words.
     pub fn words(self) -> &'static str {
         match self {
@@ -303,6 +321,9 @@ pub struct ModelConfig {
     /// EfficientNet-B0 the last block's residual branch for this share of the images (stochastic depth).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drop_rate: Option<f32>,
+    /// How many of the last stages are trained, with what follows them; all when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stages: Option<u32>,
     /// A file of weights that training starts from, `.safetensors`; random ones without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<String>,
@@ -318,6 +339,7 @@ impl Default for ModelConfig {
             trained: None,
             film: FilmConfig::default(),
             drop_rate: None,
+            stages: None,
             weights: None,
         }
     }

@@ -37,6 +37,7 @@ impl RunConfig {
         arithmetic.memory = defaults.memory;
         arithmetic.data.cache = defaults.data.cache;
         arithmetic.data.strict = defaults.data.strict;
+        arithmetic.data.feature_cache = defaults.data.feature_cache;
         let training = &mut arithmetic.training;
         if training.schedule != Schedule::Cosine {
             training.steps = defaults.training.steps;

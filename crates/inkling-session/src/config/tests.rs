@@ -60,6 +60,14 @@ fn published_weights_bring_their_crop() {
 }
 
 #[test]
+fn features_are_kept_where_the_first_stages_are_frozen() {
+    let keeps = |assignments: &[&str]| with(assignments).unwrap().keeps_features();
+    assert!(!keeps(&[]) && keeps(&["model.stages=2"]));
+    assert!(!keeps(&["model.stages=2", "data.feature_cache=0", "data.augmentation.flip=true"]));
+    assert!(!keeps(&["model.stages=2", "learner.kind=fomaml", "gradient.estimator=full"]));
+}
+
+#[test]
 fn a_wrong_preset_names_the_nearest() {
     let error = Layers::new().preset("glyph-protonet").unwrap_err().to_string();
     assert!(error.contains("did you mean \"glyphs-protonet-lite\""), "{error}");
@@ -135,6 +143,11 @@ fn values_that_cannot_be_are_refused_with_their_key() {
         (&["model.backbone=resnet-12", "model.groups=64"], "model.groups"),
         (&["model.backbone=resnet-12", "model.drop_rate=1.0"], "model.drop_rate"),
         (&["model.drop_rate=0.1"], "model.drop_rate"),
+        (&["model.stages=0"], "model.stages"),
+        (&["model.stages=5"], "model.stages"),
+        (&["model.backbone=efficientnet-lite0", "model.stages=2"], "model.stages"),
+        (&["model.stages=2", "data.augmentation.flip=true"], "data.augmentation.flip"),
+        (&["training.backbone_factor=-0.1"], "training.backbone_factor"),
         (&["data.image_size=15"], "data.image_size"),
         (&["data.center_crop=0"], "data.center_crop"),
         (&["data.center_crop=1.5"], "data.center_crop"),

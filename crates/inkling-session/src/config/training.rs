@@ -59,6 +59,8 @@ pub struct TrainingConfig {
     pub optimizer: Optimizer,
     /// The learning rate before the schedule.
     pub learning_rate: f64,
+    /// Its factor for the weights of the backbone.
+    pub backbone_factor: f64,
     /// Momentum of `sgd`.
     pub momentum: f64,
     /// Decay of the first moment of Adam.
@@ -121,6 +123,7 @@ impl Default for TrainingConfig {
             tasks_per_pass: 1,
             optimizer: Optimizer::Adam,
             learning_rate: 1e-3,
+            backbone_factor: 1.0,
             momentum: 0.9,
             beta1: 0.9,
             beta2: 0.999,

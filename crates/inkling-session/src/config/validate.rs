@@ -2,8 +2,9 @@
 //! remedy; and the warnings about what is allowed but seldom meant.
 
 use super::{
-    Algorithm, BackboneKind, EstimatorKind, EvaluationConfig, GradientConfig, HeadConfig, LearnerConfig, ModelConfig,
-    NormKind, Problem, RunConfig, Schedule, StartKind, TaskConfig, TrainedKind, TrainingConfig, head, learner,
+    Algorithm, AugmentationConfig, BackboneKind, EstimatorKind, EvaluationConfig, GradientConfig, HeadConfig,
+    LearnerConfig, ModelConfig, NormKind, Problem, RunConfig, Schedule, StartKind, TaskConfig, TrainedKind,
+    TrainingConfig, head, learner,
 };
 use crate::units::{ByteSize, TimeSpan};
 
@@ -76,6 +77,7 @@ impl Checks {
                 self.fail("model.drop_rate", "belongs to resnet-12 and efficientnet-b0; leave it out");
             }
         }
+        self.stages(model);
         self.count("model.channels", model.channels.into(), 1, MOST_CHANNELS.into());
         if model.norm == NormKind::Group {
             self.count("model.groups", model.groups.into(), 1, MOST_CHANNELS.into());
@@ -92,6 +94,22 @@ impl Checks {
             }
         }
         model.film.check(self);
+    }
+
+    fn stages(&mut self, model: &ModelConfig) {
+        let Some(stages) = model.stages else { return };
+        let (name, all) = (model.backbone.words(), model.backbone.stages());
+        // Only EfficientNets have something to train behind their stages: a last convolution.
+        let least =
+            u32::from(!matches!(model.backbone, BackboneKind::EfficientnetLite0 | BackboneKind::EfficientnetB0));
+        if !(least..=all).contains(&stages) {
+            self.fail("model.stages", format!("is {stages}; {name} takes {least} to {all}"));
+        } else if matches!(model.trained(), TrainedKind::Nothing | TrainedKind::Film) {
+            self.fail(
+                "model.stages",
+                format!("is {stages}, but no stage of {name} is trained; set model.trained = \"norms\" or \"all\""),
+            );
+        }
     }
 
     pub(super) fn image_size(&mut self, key: &str, size: u32) {
@@ -184,6 +202,7 @@ impl Checks {
             );
         }
         self.positive("training.learning_rate", training.learning_rate);
+        self.not_negative("training.backbone_factor", training.backbone_factor);
         self.fraction("training.momentum", training.momentum);
         self.fraction("training.beta1", training.beta1);
         self.fraction("training.beta2", training.beta2);
@@ -221,6 +240,7 @@ impl RunConfig {
         config.model.film.blocks = 4;
         config.model.backbone = BackboneKind::Resnet12;
         config.model.drop_rate = Some(0.1);
+        config.model.stages = Some(2);
         config.model.weights = Some("weights.safetensors".to_owned());
         config.head = HeadConfig::complete();
         config.learner = Some(LearnerConfig::complete());
@@ -236,6 +256,7 @@ impl RunConfig {
         checks.data(self);
         checks.task(&self.task);
         checks.model(&self.model);
+        checks.features(self);
         head::check(&mut checks, &self.head);
         if let Some(learner) = &self.learner {
             learner.check(&mut checks);
@@ -326,6 +347,25 @@ impl Checks {
             (0.0..=180.0).contains(&v)
         });
         self.fraction("data.augmentation.scale", augmentation.scale.into());
+    }
+
+    /// Feature maps of frozen stages are those of images as they are.
+    fn features(&mut self, config: &RunConfig) {
+        let (given, none) = (&config.data.augmentation, AugmentationConfig::default());
+        let changes = [
+            ("data.augmentation.crop_padding", given.crop_padding != none.crop_padding),
+            ("data.augmentation.flip", given.flip != none.flip),
+            ("data.augmentation.rotation_degrees", given.rotation_degrees != none.rotation_degrees),
+            ("data.augmentation.scale", given.scale != none.scale),
+        ];
+        let keeps = config.keeps_features();
+        for (key, _) in changes.into_iter().filter(|(_, is_changed)| keeps && *is_changed) {
+            self.fail(
+                key,
+                "changes images, but with model.stages the frozen stages see each image once; leave the augmentation \
+                 out, or keep no feature maps (data.feature_cache = \"0\")",
+            );
+        }
     }
 
     /// What goes with a finite list of tasks, and what needs one.

@@ -72,7 +72,7 @@ async fn one(
     }
     times.sort_by(f64::total_cmp);
     let evaluation = match scores {
-        true => Some(score(&mut learner, &source, config.evaluation.episodes, emit).await?.evaluation()),
+        true => Some(score(&mut learner, &source, None, config.evaluation.episodes, emit).await?.evaluation()),
         false => None,
     };
     Ok(AdaptationPoint {

@@ -11,6 +11,7 @@ use super::model::{
     open_data, to_file,
 };
 use super::site::Site;
+use super::supply::FeatureCache;
 use super::tasks::{PreparedTask, SkipReport, TaskSource, evaluation_spec, split};
 use crate::config::{EvaluationConfig, RunConfig};
 use crate::events::{Evaluation, Event};
@@ -31,7 +32,7 @@ pub async fn evaluate(
     emit: &mut dyn FnMut(Event),
 ) -> Result<Scores, SessionError> {
     let (mut learner, source) = opened(config, weights, site).await?;
-    let scores = score(&mut learner, &source, config.evaluation.episodes, emit).await?;
+    let scores = score(&mut learner, &source, None, config.evaluation.episodes, emit).await?;
     let mut skips = SkipReport::default();
     skips.tell(source.dataset.as_ref(), emit);
     skips.sum_up(emit);
@@ -90,17 +91,26 @@ impl Scores {
             interval: interval as f32,
         }
     }
+
+    /// The mean of the differences to another learner on the same episodes, and half the width of its
+    /// 95 % interval.
+    pub fn minus(&self, other: &Self) -> (f64, f64) {
+        let differences: Vec<f64> =
+            self.accuracies.iter().zip(&other.accuracies).map(|(own, other)| own - other).collect();
+        mean_and_interval(&differences)
+    }
 }
 
-/// Scores episodes 0, 1, … of a source.
+/// Scores episodes 0, 1, … of a source; feature maps come from `features` where there are any.
 pub(super) async fn score(
     learner: &mut Learner,
     source: &TaskSource,
+    features: Option<&mut FeatureCache>,
     episodes: u32,
     emit: &mut dyn FnMut(Event),
 ) -> Result<Scores, SessionError> {
     match Memo::worth_it(learner, source, episodes) {
-        Some(memo) => score_embedded(learner, source, memo, episodes, emit).await,
+        Some(memo) => score_embedded(learner, (source, features), memo, episodes, emit).await,
         None => score_images(learner, source, episodes, emit).await,
     }
 }
@@ -108,17 +118,19 @@ pub(super) async fn score(
 /// Embeds each image once, however many episodes it occurs in.
 async fn score_embedded(
     learner: &mut Learner,
-    source: &TaskSource,
+    (source, mut features): (&TaskSource, Option<&mut FeatureCache>),
     mut memo: Memo,
     episodes: u32,
     emit: &mut dyn FnMut(Event),
 ) -> Result<Scores, SessionError> {
     let mut tally = Tally::of(episodes);
-    let mut glimpses = Glimpses::of(source, episodes);
+    let kept = features.as_ref().map(|features| features.images()).unwrap_or_default();
+    let mut glimpses = Glimpses::of(source, episodes, kept);
     let dimension = learner.model().network().dimension() as usize;
     for _ in 0..episodes {
         let episode = glimpses.next()?;
-        let mut support = memo.rows(learner, &source.normalization, &episode).await?;
+        let features = features.as_deref_mut();
+        let mut support = memo.rows(learner, (&source.normalization, features), &episode).await?;
         let plan = &episode.plan;
         let query = support.split_off(plan.support().len() * dimension);
         let task = Task {

@@ -5,7 +5,7 @@ use inkling_gpu::{Bytes, Category, Tier};
 use inkling_meta::{Estimator, Model, Purpose, TaskLimits};
 
 use super::SessionError;
-use super::model::{evaluation_limits, learner_config, open_data, training_limits, training_purpose};
+use super::model::{evaluation_limits, learner_config, open_data, run_model, training_limits, training_purpose};
 use crate::config::{EstimatorKind, RunConfig};
 use crate::events::{CategoryBytes, SmallerPlan};
 use crate::session::Passes;
@@ -113,7 +113,7 @@ fn plan(
     }
     learner.gradient.estimator = estimator;
     let gradient = learner.gradient.clone();
-    let model = Model::new(learner, tier)?;
+    let model = run_model(&config, learner, tier)?;
     let planner = Planner { model: &model, tier, limits, purpose: training_purpose(&config.training) };
     let draws = matches!(estimator, Estimator::Lite | Estimator::Subsampled);
     let in_chunks = estimator != Estimator::Full;
@@ -165,7 +165,8 @@ impl Planner<'_> {
         if gradient.estimator == Estimator::Full {
             gradient.estimator = Estimator::Chunked;
         }
-        Ok(Model::new(config, self.tier)?)
+        let model = Model::new(config, self.tier)?;
+        Ok(if self.model.is_over_features() { model.over_features() } else { model })
     }
 
     fn total(&self, images: u32) -> Result<u64, SessionError> {
@@ -253,7 +254,7 @@ pub(super) fn choose_passes(config: &mut RunConfig, shape: ImageShape, tier: Tie
         return Ok(());
     }
     config.gradient.chunk = 1;
-    let model = Model::new(learner_config(config, shape)?, tier)?;
+    let model = run_model(config, learner_config(config, shape)?, tier)?;
     let (limits, purpose) = (run_limits(config), training_purpose(&config.training));
     let budget = config.memory.budget.map_or(USUAL_BUDGET, |budget| budget.0);
     let planner = Planner { model: &model, tier, limits, purpose };

@@ -25,6 +25,7 @@ mod open;
 mod site;
 mod snapshot;
 mod step;
+mod supply;
 mod tasks;
 mod train;
 mod trial;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use inkling_data::{Dataset, ImageShape, Normalization, Numbers};
-use inkling_gpu::{Gpu, GpuOptions};
+use inkling_gpu::{Gpu, GpuOptions, Tier};
 use inkling_meta::{
     EncoderSubset, Estimator, FilmSettings, FineTune, FullNetworkKind, FullNetworkSettings, GradientSettings,
     HeadSettings, Implicit, ImplicitSettings, InnerRates, LearnerConfig, LearnerKind, LinearSettings, LinearStart,
@@ -65,11 +65,13 @@ pub(super) fn normalization(config: &RunConfig, dataset: &dyn Dataset) -> Result
 }
 
 pub(super) fn network(model: &ModelConfig, in_channels: u32, image_size: u32) -> NetworkConfig {
-    let trained = match model.trained() {
-        TrainedKind::Nothing => Trained::Nothing,
-        TrainedKind::Film => Trained::Modulated,
-        TrainedKind::Norms => Trained::Norms,
-        TrainedKind::All => Trained::All,
+    let trained = match (model.trained(), model.stages) {
+        (TrainedKind::Nothing, _) => Trained::Nothing,
+        (TrainedKind::Film, _) => Trained::Modulated,
+        (TrainedKind::Norms, None) => Trained::Norms,
+        (TrainedKind::All, None) => Trained::All,
+        (TrainedKind::Norms, Some(stages)) => Trained::LastNorms { stages },
+        (TrainedKind::All, Some(stages)) => Trained::Last { stages },
     };
     let drop_permille = (1000.0 * model.drop_rate.unwrap_or(0.0)).round() as u32;
     let backbone = match model.backbone {
@@ -242,6 +244,12 @@ pub(super) fn learner_config(config: &RunConfig, shape: ImageShape) -> Result<Le
     })
 }
 
+/// The model of a run: over feature maps where the run keeps them.
+pub(super) fn run_model(config: &RunConfig, learner: LearnerConfig, tier: Tier) -> Result<Model, SessionError> {
+    let model = Model::new(learner, tier)?;
+    Ok(if config.keeps_features() { model.over_features() } else { model })
+}
+
 /// A learner that only classifies: nothing of an estimator matters but the sizes of its passes.
 pub(super) fn classifier_config(
     (model, gradient): (&ModelConfig, &GradientConfig),
@@ -323,8 +331,8 @@ pub(super) fn training_purpose(config: &TrainingConfig) -> Purpose {
 /// Initial weights: a pure function of the seed, and of the file that the configuration names.
 pub(super) fn initial(model: &Model, config: &RunConfig) -> Result<Weights, SessionError> {
     let mut weights = random(model, config.training.seed)?;
-    let ModelConfig { backbone, weights: file, .. } = &config.model;
-    let keeps = config.model.trained() != TrainedKind::All;
+    let ModelConfig { backbone, stages, weights: file, .. } = &config.model;
+    let keeps = config.model.trained() != TrainedKind::All || stages.is_some();
     if file.is_none() && keeps && *backbone == BackboneKind::Conv4 {
         return Err(SessionError::Setting(
             "model.trained leaves weights as they are, and these are random; name a file of trained ones \

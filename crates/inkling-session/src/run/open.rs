@@ -11,7 +11,10 @@ use super::SessionError;
 use super::evaluate::validation;
 use super::live::Pace;
 use super::memory::{Planner, by_category, choose_passes, run_limits, smaller_plan};
-use super::model::{from_file, initial, learner_config, normalization, open_data, open_gpu, training_purpose};
+use super::model::{
+    from_file, initial, learner_config, normalization, open_data, open_gpu, run_model, training_purpose,
+};
+use super::supply::{FeatureCache, Supply};
 use super::tasks::{SkipReport, TaskSource, augmentation, evaluation_spec, training_spec};
 use super::train::Run;
 use crate::checkpoint::{Checkpoint, CheckpointState, RandomState};
@@ -114,7 +117,7 @@ impl Setup {
         for config in [&mut first, &mut config] {
             choose_passes(config, sources.shape(), gpu.tier())?;
         }
-        let model = Model::new(learner_config(&config, sources.shape())?, gpu.tier())?;
+        let model = run_model(&config, learner_config(&config, sources.shape())?, gpu.tier())?;
         let setup = Self { first, config, target, sources, gpu, owns_gpu, model, passes };
         let planned = setup.planner().check(setup.config.memory.budget)?;
         emit(Event::Planned { bytes: planned.total(), by_category: by_category(&planned) });
@@ -172,8 +175,10 @@ impl Setup {
             },
         };
         learner.clear_gradient();
+        learner.set_backbone_factor(self.first.training.backbone_factor as f32);
+        let features = learner.model().is_over_features().then(|| FeatureCache::new(self.first.data.feature_cache));
         Ok(Run {
-            stream: self.sources.training.stream(state.episodes),
+            supply: Supply::new(&self.sources.training, state.episodes, features),
             first: self.first,
             config: self.config,
             gpu: self.gpu,

@@ -6,7 +6,7 @@ use inkling_meta::{Outcome, TaskStatus};
 use inkling_platform::{Stopwatch, unix_seconds, yield_now};
 
 use super::SessionError;
-use super::tasks::PreparedTask;
+use super::supply::SuppliedTask;
 use super::train::Run;
 use crate::config::{Schedule, TrainingConfig};
 use crate::events::{Evaluation, SolveMetrics, StepMetrics};
@@ -28,8 +28,11 @@ impl Run {
         let mut left = tasks;
         while left > 0 {
             let count = left.min(training.pass_tasks());
-            let prepared = (0..count).map(|_| self.stream.next()).collect::<Result<Vec<_>, _>>()?;
-            let pass: Vec<_> = prepared.iter().map(PreparedTask::task).collect();
+            let mut prepared = Vec::with_capacity(count as usize);
+            for _ in 0..count {
+                prepared.push(self.supply.next(&mut self.learner, &self.sources.training).await?);
+            }
+            let pass: Vec<_> = prepared.iter().map(SuppliedTask::task).collect();
             let first = self.state.episodes;
             let draw = |episode| Numbers::new(b"subset__", training.seed, 0, episode);
             let mut numbers: Vec<_> = (first..first + u64::from(count)).map(draw).collect();

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use inkling_data::{
-    Augmentation, DataError, Dataset, Episode, EpisodePlan, EpisodeSpec, IDENTITY, Normalization, Pixels, Split,
-    VariableRules,
+    Augmentation, DataError, Dataset, Episode, EpisodePlan, EpisodeSpec, IDENTITY, ImageId, Normalization, Pixels,
+    Split, VariableRules,
 };
 use inkling_meta::{Images, Task};
-use inkling_platform::Prefetch;
+use inkling_platform::{Prefetch, map_in_parallel};
 
 use super::SessionError;
 use crate::config::{AugmentationConfig, EvaluationConfig, SplitName, TaskConfig};
@@ -59,6 +59,9 @@ impl PreparedTask {
     }
 }
 
+/// An image, and its pixels where they were wanted.
+pub(super) type ReadImage = (ImageId, Option<Pixels>);
+
 /// Where tasks come from.
 #[derive(Clone)]
 pub(super) struct TaskSource {
@@ -76,6 +79,23 @@ impl TaskSource {
     /// Which images the episode of a number has: a pure function of the source.
     pub(super) fn plan(&self, index: u64) -> Result<EpisodePlan, DataError> {
         EpisodePlan::draw(self.dataset.as_ref(), self.split, &self.spec, self.seed, index)
+    }
+
+    /// An episode's plan and its images, support before query, with the pixels of those that are
+    /// `wanted`. Photos that cannot be read give their places to others, as when all are loaded.
+    pub(super) fn read(
+        &self,
+        index: u64,
+        wanted: impl Fn(&ImageId) -> bool + Sync,
+    ) -> Result<(EpisodePlan, Vec<ReadImage>), DataError> {
+        let dataset = self.dataset.as_ref();
+        let load = |id: &ImageId| match wanted(id) {
+            true => dataset.pixels(id.split, id.class, id.index).map(Some),
+            false => Ok(None),
+        };
+        let (plan, pixels) = self.plan(index)?.read(dataset, |ids| map_in_parallel(ids, load))?;
+        let images = plan.support().iter().chain(plan.query()).copied().zip(pixels).collect();
+        Ok((plan, images))
     }
 
     /// The episode of a number.
@@ -115,9 +135,12 @@ impl TaskSource {
     /// The episodes from `first` on, loaded ahead; those of a list come again and again.
     pub(super) fn stream(&self, first: u64) -> TaskStream {
         let source = self.clone();
-        TaskStream(Prefetch::new(first, self.ahead(), move |index| {
-            source.prepare(source.list.map_or(index, |tasks| index % u64::from(tasks.max(1))))
-        }))
+        TaskStream(Prefetch::new(first, self.ahead(), move |index| source.prepare(source.episode(index))))
+    }
+
+    /// The episode that is trained on as number `index`: those of a list come again and again.
+    pub(super) fn episode(&self, index: u64) -> u64 {
+        self.list.map_or(index, |tasks| index % u64::from(tasks.max(1)))
     }
 
     /// Checks that the split can fill an episode, before anything long begins.

@@ -10,7 +10,8 @@ use super::live::{Next, Pace};
 use super::model::to_file;
 use super::open::{Setup, Sources};
 use super::step::Speed;
-use super::tasks::{SkipReport, TaskStream};
+use super::supply::Supply;
+use super::tasks::SkipReport;
 use crate::checkpoint::{BestValidation, Checkpoint, CheckpointState};
 use crate::config::RunConfig;
 use crate::events::{Ending, Evaluation, Event, SmallerPlan};
@@ -31,7 +32,7 @@ pub(super) struct Run {
     pub(super) folder: RunFolder,
     pub(super) card: ModelCard,
     pub(super) sources: Sources,
-    pub(super) stream: TaskStream,
+    pub(super) supply: Supply,
     pub(super) state: CheckpointState,
     pub(super) planned: u64,
     /// The step of the newest checkpoint.
@@ -133,7 +134,9 @@ impl Run {
 
     async fn validate(&mut self, emit: &mut dyn FnMut(Event)) -> Result<Evaluation, SessionError> {
         let episodes = self.config.training.validation_episodes;
-        Ok(score(&mut self.learner, &self.sources.validation, episodes, emit).await?.evaluation())
+        Ok(score(&mut self.learner, &self.sources.validation, self.supply.features(), episodes, emit)
+            .await?
+            .evaluation())
     }
 
     /// Keeps the best validation in mind.
