@@ -204,6 +204,12 @@ fn generate(kernels: &[Kernel]) -> String {
     out
 }
 
+/// The source without comments and indentation: a page loads all of them.
+fn compact(source: &str) -> String {
+    let code = source.lines().map(|line| line.split("//").next().unwrap_or_default().trim());
+    code.filter(|line| !line.is_empty()).fold(String::new(), |text, line| text + line + "\n")
+}
+
 fn generate_kernel(out: &mut String, kernel: &Kernel) -> std::fmt::Result {
     let stem = &kernel.stem;
     writeln!(out, "/// `shaders/{}`.\npub mod {stem} {{", kernel.path)?;
@@ -236,7 +242,7 @@ fn generate_kernel(out: &mut String, kernel: &Kernel) -> std::fmt::Result {
     writeln!(out, "}}\nimpl<B> crate::Buffers<B> for Buffers<B> {{\n    type Params = Params;")?;
     writeln!(out, "    fn into_array(self) -> impl IntoIterator<Item = B> {{ [{}] }}\n}}", names.join(", "))?;
     writeln!(out, "pub static SHADER: crate::Shader = crate::Shader {{")?;
-    writeln!(out, "    stem: {stem:?},\n    path: {:?},\n    source: {:?},", kernel.path, kernel.source)?;
+    writeln!(out, "    stem: {stem:?},\n    path: {:?},\n    source: {:?},", kernel.path, compact(&kernel.source))?;
     writeln!(
         out,
         "    workgroup_size: {:?},\n    workgroup_bytes: {},",
