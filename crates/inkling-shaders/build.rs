@@ -220,20 +220,16 @@ fn generate_kernel(out: &mut String, kernel: &Kernel) -> std::fmt::Result {
     writeln!(out, "}}")?;
     writeln!(out, "impl crate::Params for Params {{\n    const BYTES: usize = {};", kernel.params_bytes)?;
     writeln!(out, "    fn shader() -> &'static crate::Shader {{ &SHADER }}")?;
-    writeln!(
-        out,
-        "    fn bytes(&self) -> impl AsRef<[u8]> {{\n        let mut bytes = [0_u8; {}];",
-        kernel.params_bytes
-    )?;
+    let mut words = vec!["[0; 4]".to_owned(); kernel.params_bytes as usize / 4];
     for (name, kind, offset) in &kernel.params {
-        let components = if kind.starts_with('[') { 4 } else { 1 };
-        for component in 0..components {
-            let (from, index) =
-                (offset + 4 * component, if components == 4 { format!("[{component}]") } else { String::new() });
-            writeln!(out, "        bytes[{from}..{}].copy_from_slice(&self.{name}{index}.to_le_bytes());", from + 4)?;
+        for component in 0..if kind.starts_with('[') { 4 } else { 1 } {
+            let index = if kind.starts_with('[') { format!("[{component}]") } else { String::new() };
+            if let Some(word) = words.get_mut((offset / 4 + component) as usize) {
+                *word = format!("self.{name}{index}.to_le_bytes()");
+            }
         }
     }
-    writeln!(out, "        bytes\n    }}\n}}")?;
+    writeln!(out, "    fn bytes(&self) -> impl AsRef<[u8]> {{ crate::Words([{}]) }}\n}}", words.join(", "))?;
     writeln!(out, "#[derive(Clone, Copy, Debug)]\npub struct Buffers<B> {{")?;
     for (name, _) in &kernel.bindings {
         writeln!(out, "    pub {name}: B,")?;

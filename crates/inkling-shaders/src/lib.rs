@@ -11,7 +11,7 @@ pub struct Shader {
     pub stem: &'static str,
     /// The path below `shaders/`.
     pub path: &'static str,
-    /// WGSL with all imports resolved.
+    /// WGSL with all imports resolved, without comments.
     pub source: &'static str,
     /// Invocations of one workgroup along x, y and z.
     pub workgroup_size: [u32; 3],
@@ -53,6 +53,16 @@ pub trait Params {
 
     /// The struct in WGSL's uniform layout, padding zero.
     fn bytes(&self) -> impl AsRef<[u8]>;
+}
+
+/// The words of a parameter struct, little-endian.
+#[derive(Clone, Copy, Debug)]
+struct Words<const N: usize>([[u8; 4]; N]);
+
+impl<const N: usize> AsRef<[u8]> for Words<N> {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_flattened()
+    }
 }
 
 /// A kernel's buffers, in the order of their bindings.
