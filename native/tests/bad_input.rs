@@ -28,7 +28,7 @@ fn settings_that_cannot_be_name_their_key() {
         ("training.time_limit=5", "a span of time with its unit, such as \"30min\""),
         ("gradient.h=-3", "expected a whole number, zero or above"),
         ("gradient.h=13", "an episode has only 12 support images"),
-        ("gradient.chunk=0", "must be at least 1"),
+        ("gradient.query_batch=100000", "must be at most 65536"),
         ("gradient.chunk=100000", "must be at most 65536"),
         ("gradient.estimator=light", "expected one of `full`, `chunked`, `lite`, `subsampled`"),
         ("model.channels=0", "must be at least 1"),
@@ -80,8 +80,9 @@ fn folders_of_images_that_cannot_be_used_name_the_folder_class_or_file() {
     for (name, bytes) in [("short", 60), ("shorter", 0)] {
         let picture = std::fs::read(folder.join("two/disc/0.png")).unwrap();
         std::fs::write(folder.join("two/disc/9.png"), &picture[..bytes]).unwrap();
-        let text = refused(folder, &["data", "info", "folder:two"], 1);
+        let text = refused(folder, &["data", "info", "folder:two", "--strict"], 1);
         assert!(text.contains("two/disc/9.png is not a readable image"), "{name}: {text}");
+        done(folder, &["data", "info", "folder:two"]);
     }
     std::fs::write(folder.join("broken.zip"), b"PK\x03\x04 and no more").unwrap();
     assert!(train("folder:broken.zip").contains("broken.zip is not a readable zip archive"));
