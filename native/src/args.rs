@@ -448,6 +448,10 @@ pub struct DataOpenArgs {
     /// place of the published or drawn split (omniglot and the built-in sets have no use for it)
     #[arg(long, value_name = "FILE")]
     pub split_file: Option<PathBuf>,
+    /// How many classes of a folder train, validate and test, drawn by seed (64, 16 and 20 % of them
+    /// when left out)
+    #[arg(long, value_name = "TRAIN,VALIDATION,TEST", value_parser = split_counts, conflicts_with = "split_file")]
+    pub split_counts: Option<[u32; 3]>,
     /// Refuse damaged photos in place of passing over them
     #[arg(long)]
     pub strict: bool,
@@ -539,6 +543,9 @@ pub struct WeightsImportArgs {
     /// Store the values in 16 bits: half the bytes, three significant digits
     #[arg(long)]
     pub half: bool,
+    /// Leave out the classifier of a published network, which learners have no use for
+    #[arg(long)]
+    pub no_classifier: bool,
 }
 
 #[derive(Debug, Args)]
@@ -557,6 +564,39 @@ pub enum BenchCommand {
     Steps(StepsArgs),
     /// Heads by themselves on random embeddings: tasks side by side against one after the other
     Heads(HeadsArgs),
+    /// From a camera's frame to class probabilities, and where the time goes
+    Live(LiveArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  inkling bench live --model weights/efficientnet-lite0.safetensors
+The frames are drawn; they go the way of a camera's in the tab Teach. `inkling bench backbone` shows
+where the network spends its time.")]
+pub struct LiveArgs {
+    /// The learner, safetensors; the one that Inkling ships when left out
+    #[arg(long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+    /// Timed frames, after one that is not
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub frames: u32,
+    /// Columns and rows of a frame
+    #[arg(long, value_name = "WIDTHxHEIGHT", default_value = "640x480", value_parser = frame_size)]
+    pub frame: (u32, u32),
+}
+
+fn split_counts(text: &str) -> Result<[u32; 3], String> {
+    let counts: Option<Vec<u32>> = text.split(',').map(|count| count.trim().parse().ok()).collect();
+    let wanted = || "give three numbers of classes, such as 25,6,10".to_owned();
+    counts.and_then(|counts| counts.try_into().ok()).ok_or_else(wanted)
+}
+
+fn frame_size(text: &str) -> Result<(u32, u32), String> {
+    let side = |text: &str| text.parse::<u32>().ok().filter(|side| (1..=8192).contains(side));
+    text.split_once('x')
+        .and_then(|(width, height)| Some((side(width)?, side(height)?)))
+        .ok_or_else(|| "give columns and rows from 1 to 8192, such as 640x480".to_owned())
 }
 
 #[derive(Debug, Args)]

@@ -25,6 +25,6 @@ pub use app::InklingApp;
 pub use learners::{Library, Origin};
 pub use notice::{Notice, Severity};
 pub use panel::{Panel, Shared, Study};
-pub use services::{CameraFrame, CameraState, Services, Webcam};
+pub use services::{CameraFrame, CameraState, Catalogue, Fetching, Offer, Progress, Services, Webcam};
 pub use settings::{Settings, ThemeChoice};
 pub use shell::Tab;

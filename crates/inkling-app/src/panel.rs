@@ -10,6 +10,7 @@ use inkling_session::session::Dataset;
 use inkling_session::session::Tier;
 use inkling_session::snapshot::EpisodeSnapshot;
 use inkling_session::teach::Lesson;
+use inkling_session::tensor_file::TensorFile;
 
 use crate::adapters::Adapters;
 use crate::learners::Library;
@@ -53,12 +54,15 @@ pub struct Study {
     pub config: RunConfig,
     /// The data set that is open.
     pub dataset: Option<Arc<dyn Dataset>>,
+    /// The weights that a run of it begins with, where they come from a learner at hand.
+    pub weights: Option<Arc<TensorFile>>,
 }
 
 impl Shared {
     /// Default settings and no wishes.
     pub fn new(mut services: Services) -> Self {
-        let library = Library::open(services.learner.take(), &services.storage);
+        let library =
+            Library::open(services.learner.take(), &services.storage).with_catalogue(services.catalogue.take());
         Self {
             services,
             settings: Settings::default(),

@@ -1,6 +1,8 @@
 //! What differs between the desktop and the browser, as the panels see it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use inkling_platform::{Pending, Storage};
 use inkling_session::teach::LearnerFile;
@@ -44,6 +46,64 @@ pub trait Webcam {
     fn take_frame(&mut self) -> Option<CameraFrame>;
 }
 
+/// A learner that is not at hand and can be fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// Its name, which it goes by when it is there.
+    pub name: String,
+    /// What it is and what it was trained on.
+    pub description: String,
+    /// The licence and its holder.
+    pub licence: String,
+    /// Bytes to fetch.
+    pub bytes: u64,
+}
+
+/// A learner on its way. It is given up when this is dropped.
+pub struct Fetching {
+    /// The learner, or why it did not come and what to do.
+    pub learner: Pending<Result<LearnerFile, String>>,
+    /// How far it has come.
+    pub progress: Progress,
+}
+
+/// How far a transfer has come. Clones share it.
+#[derive(Clone, Default)]
+pub struct Progress(Arc<Counted>);
+
+#[derive(Default)]
+struct Counted {
+    bytes: AtomicU64,
+    is_given_up: AtomicBool,
+}
+
+impl Progress {
+    /// Bytes that have arrived.
+    pub fn bytes(&self) -> u64 {
+        self.0.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Says how many bytes have arrived; false when nobody waits for more.
+    pub fn advance(&self, bytes: u64) -> bool {
+        self.0.bytes.store(bytes, Ordering::Relaxed);
+        !self.0.is_given_up.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Fetching {
+    fn drop(&mut self) {
+        self.progress.0.is_given_up.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Learners that a front end fetches when somebody asks for them. No call blocks.
+pub trait Catalogue {
+    /// What can be fetched; empty as long as that is not known.
+    fn offers(&self) -> Vec<Offer>;
+    /// Fetches one of them.
+    fn fetch(&mut self, offer: &Offer) -> Fetching;
+}
+
 /// All that a front end hands to the panels.
 pub struct Services {
     /// The camera; none where the front end was built without.
@@ -52,6 +112,8 @@ pub struct Services {
     pub storage: Storage,
     /// The learner that the project ships, on its way; none where the front end has none.
     pub learner: Option<Pending<Result<LearnerFile, String>>>,
+    /// Learners to fetch; none where the front end has no way to.
+    pub catalogue: Option<Box<dyn Catalogue>>,
     /// Whether there are folders that the user can open.
     pub has_file_system: bool,
     /// Where the folders of new runs go; without one, runs stay in memory and are saved as archives.
@@ -61,7 +123,7 @@ pub struct Services {
 impl Services {
     /// Services of a browser: no folders, and no camera yet.
     pub fn new(storage: Storage) -> Self {
-        Self { webcam: None, storage, learner: None, has_file_system: false, runs_folder: None }
+        Self { webcam: None, storage, learner: None, catalogue: None, has_file_system: false, runs_folder: None }
     }
 
     /// The same on a system with folders; new runs go below `runs_folder`.
@@ -73,6 +135,12 @@ impl Services {
     /// The same with the learner that the project ships: at hand natively, fetched in a browser.
     pub fn with_learner(mut self, learner: Pending<Result<LearnerFile, String>>) -> Self {
         self.learner = Some(learner);
+        self
+    }
+
+    /// The same with learners to fetch.
+    pub fn with_catalogue(mut self, catalogue: impl Catalogue + 'static) -> Self {
+        self.catalogue = Some(Box::new(catalogue));
         self
     }
 

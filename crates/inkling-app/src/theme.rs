@@ -155,11 +155,12 @@ pub fn install(ctx: &egui::Context) {
     }
 }
 
-/// One font for everything.
+/// One font for everything: that of egui, as `build.rs` makes it.
 fn fonts() -> FontDefinitions {
-    const NAME: &str = "Ubuntu-Light";
+    const NAME: &str = "window";
+    const FONT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/window.ttf"));
     let mut fonts = FontDefinitions::empty();
-    let font = FontData::from_static(epaint_default_fonts::UBUNTU_LIGHT);
+    let font = FontData::from_static(FONT);
     fonts.font_data.insert(NAME.to_owned(), Arc::new(font));
     for family in [FontFamily::Proportional, FontFamily::Monospace] {
         fonts.families.insert(family, vec![NAME.to_owned()]);

@@ -113,22 +113,39 @@ impl ClassLists {
     }
 }
 
-/// Draws the split of each of `count` classes: 64 % train, 16 % validation, 20 % test, rounded.
+/// Draws the split of each of `count` classes: as many train, validation and test classes as
+/// `wanted` says, the others left out; else 64 % train, 16 % validation, 20 % test, rounded.
 ///
-/// With three or more classes no split is empty; of two classes one tests.
-pub(crate) fn draw(count: usize, seed: u64) -> Vec<Option<Split>> {
-    let (validation, test) = match count {
-        0 | 1 => (0, 0),
-        2 => (0, 1),
-        _ => (((count * 16 + 50) / 100).max(1), ((count * 20 + 50) / 100).max(1)),
+/// Without `wanted` and with three or more classes no split is empty; of two classes one tests.
+///
+/// # Errors
+/// `DataError::Setting` when there are fewer classes than wanted.
+pub(crate) fn draw(count: usize, wanted: Option<[u32; 3]>, seed: u64) -> Result<Vec<Option<Split>>, DataError> {
+    let [train, validation, test] = match (wanted, count) {
+        (Some(wanted), _) => wanted.map(|classes| classes as usize),
+        (None, 0 | 1) => [count, 0, 0],
+        (None, 2) => [1, 0, 1],
+        (None, _) => {
+            let [validation, test] = [16, 20].map(|percent| ((count * percent + 50) / 100).max(1));
+            [count - validation - test, validation, test]
+        }
     };
+    if train.saturating_add(validation).saturating_add(test) > count {
+        return Err(DataError::Setting {
+            name: "data.split_counts",
+            value: format!("[{train}, {validation}, {test}]"),
+            remedy: format!("the data set has {count} classes in all; lower the counts"),
+        });
+    }
     let mut order: Vec<usize> = (0..count).collect();
     Numbers::new(b"classes ", seed, 0, 0).shuffle(&mut order);
-    let mut splits = vec![Some(Split::Train); count];
-    for (place, &class) in order.iter().take(validation + test).enumerate() {
-        splits[class] = Some(if place < test { Split::Test } else { Split::Validation });
+    let drawn = [(Split::Test, test), (Split::Validation, validation), (Split::Train, train)];
+    let drawn = drawn.into_iter().flat_map(|(split, classes)| std::iter::repeat_n(split, classes));
+    let mut splits = vec![None; count];
+    for (class, split) in order.into_iter().zip(drawn) {
+        splits[class] = Some(split);
     }
-    splits
+    Ok(splits)
 }
 
 fn split_file(name: &str, reason: String) -> DataError {
@@ -147,6 +164,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn draw(count: usize, seed: u64) -> Vec<Option<Split>> {
+        super::draw(count, None, seed).unwrap()
+    }
+
     fn counts(splits: &[Option<Split>]) -> [usize; 3] {
         Split::ALL.map(|split| splits.iter().filter(|&&one| one == Some(split)).count())
     }
@@ -160,6 +181,17 @@ mod tests {
         assert_eq!(counts(&draw(1, 3)), [1, 0, 0]);
         assert_eq!(draw(50, 1), draw(50, 1));
         assert_ne!(draw(50, 1), draw(50, 2));
+    }
+
+    #[test]
+    fn counts_are_taken_as_wanted() {
+        let wanted = Some([25, 6, 10]);
+        let drawn = super::draw(41, wanted, 0).unwrap();
+        assert_eq!(counts(&drawn), [25, 6, 10]);
+        assert_ne!(drawn, super::draw(41, wanted, 1).unwrap());
+        assert_eq!(counts(&super::draw(50, wanted, 0).unwrap()), [25, 6, 10], "the others are left out");
+        let error = super::draw(40, wanted, 0).unwrap_err().to_string();
+        assert!(error.contains("[25, 6, 10]") && error.contains("40 classes"), "{error}");
     }
 
     #[test]

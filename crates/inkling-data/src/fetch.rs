@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ureq::http::{Response, header};
+use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
 mod catalogue;
@@ -204,7 +205,10 @@ fn check_present(file: &RemoteFile, target: PathBuf) -> Result<PathBuf, FetchErr
 }
 
 fn agent(timeout: Duration) -> Agent {
+    // As the system trusts: networks that look into their traffic have a certificate of their own.
+    let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
     Agent::config_builder()
+        .tls_config(tls)
         .http_status_as_error(false)
         .timeout_connect(Some(timeout))
         .timeout_recv_response(Some(timeout))

@@ -72,7 +72,7 @@ impl Folder {
         if let [(class, _)] = found.as_slice() {
             return Err(DataError::OneClass { path: store.name().to_owned(), class: class.clone() });
         }
-        let splits = class_split::draw(found.len(), options.seed);
+        let splits = class_split::draw(found.len(), options.split_counts, options.seed)?;
         let mut found: Vec<_> =
             found.into_iter().zip(splits).map(|((name, images), split)| FoundClass { name, images, split }).collect();
         if let Some((lists, file)) = lists {

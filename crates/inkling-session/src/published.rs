@@ -10,6 +10,8 @@ struct Signature {
     backbone: BackboneKind,
     has: [Known; 2],
     lacks: &'static str,
+    /// What the names of the classifier's tensors begin with.
+    classifier: &'static str,
 }
 
 const SIGNATURES: [Signature; 4] = [
@@ -17,21 +19,25 @@ const SIGNATURES: [Signature; 4] = [
         backbone: BackboneKind::EfficientnetLite0,
         has: [("_conv_head.weight", &[1280, 320, 1, 1]), ("_blocks.15._depthwise_conv.weight", &[1152, 1, 3, 3])],
         lacks: "_blocks.0._se_reduce.weight",
+        classifier: "_fc.",
     },
     Signature {
         backbone: BackboneKind::EfficientnetB0,
         has: [("_conv_head.weight", &[1280, 320, 1, 1]), ("_blocks.15._se_reduce.weight", &[48, 1152, 1, 1])],
         lacks: "_blocks.16._project_conv.weight",
+        classifier: "_fc.",
     },
     Signature {
         backbone: BackboneKind::Resnet12,
         has: [("layer1.0.conv1.weight", &[64, 3, 3, 3]), ("layer4.0.conv3.weight", &[640, 640, 3, 3])],
         lacks: "layer1.1.conv1.weight",
+        classifier: "classifier.",
     },
     Signature {
         backbone: BackboneKind::Resnet18,
         has: [("conv1.weight", &[64, 3, 7, 7]), ("layer4.1.conv2.weight", &[512, 512, 3, 3])],
         lacks: "layer4.2.conv1.weight",
+        classifier: "fc.",
     },
 ];
 
@@ -41,6 +47,12 @@ pub(crate) fn recognised<'s>(shape: impl Fn(&str) -> Option<&'s [usize]>) -> Opt
         shape(one.lacks).is_none() && one.has.iter().all(|(name, expected)| shape(name) == Some(*expected))
     };
     SIGNATURES.iter().find(is_it).map(|one| one.backbone)
+}
+
+/// Whether a tensor belongs to the classifier that a published network was trained with, which no
+/// learner of ours has a use for.
+pub(crate) fn is_classifier(backbone: BackboneKind, tensor: &str) -> bool {
+    SIGNATURES.iter().any(|one| one.backbone == backbone && tensor.starts_with(one.classifier))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, Metadata, SafeTensorError, TensorView};
 
 use crate::atomic::write_atomically;
+use crate::config::BackboneKind;
 use crate::error::RunError;
 use crate::model_card::ModelCard;
 use crate::origin::Origin;
@@ -158,8 +159,35 @@ impl TensorFile {
     /// The card of a learner: the file's own, or, for the weights of a pretrained network that is
     /// known by its tensors, that of the network with prototypes.
     pub fn learner_card(&self) -> Option<ModelCard> {
-        let shape = |name: &str| self.tensors.get(name).map(Tensor::shape);
-        self.card.clone().or_else(|| published::recognised(shape).map(ModelCard::published))
+        self.card.clone().or_else(|| self.published().map(ModelCard::published))
+    }
+
+    /// The same where classes are taught: a pretrained network compares by cosine then.
+    pub fn teaching_card(&self) -> Option<ModelCard> {
+        self.card.clone().or_else(|| self.published().map(ModelCard::published_for_teaching))
+    }
+
+    /// Whether the network is one that somebody else published weights of.
+    pub(crate) fn is_published(&self) -> bool {
+        self.published().is_some()
+    }
+
+    /// Whether a tensor belongs to the classifier of a published network.
+    pub(crate) fn is_pretraining(&self, tensor: &str) -> bool {
+        self.published().is_some_and(|backbone| published::is_classifier(backbone, tensor))
+    }
+
+    /// The same without the classifier that a published network was trained with, which no learner
+    /// uses.
+    pub fn without_classifier(mut self) -> Self {
+        if let Some(backbone) = self.published() {
+            self.tensors.retain(|name, _| !published::is_classifier(backbone, name));
+        }
+        self
+    }
+
+    fn published(&self) -> Option<BackboneKind> {
+        published::recognised(|name| self.tensors.get(name).map(Tensor::shape))
     }
 
     /// The bytes of the file: the same contents give the same bytes.

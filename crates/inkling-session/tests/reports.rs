@@ -9,7 +9,7 @@ use inkling_session::run::{ConvergenceSettings, MemoryAxes, initial_weights};
 use inkling_session::session::{Points, Report, ReportEvent, ReportHandle, ReportRequest, start_report};
 
 fn begin(report: Report) -> ReportHandle {
-    start_report(ReportRequest { report, dataset: None, adapter: None })
+    start_report(ReportRequest { report, dataset: None, weights: None, adapter: None })
 }
 
 fn events(report: &ReportHandle) -> Vec<ReportEvent> {

@@ -17,8 +17,9 @@ Usage: cargo xtask <command>
                         (the browser's app)
   web                   build the browser's app into web/dist and print its size; fails when
                         its code exceeds 1.8 MB, compressed as browsers fetch it
-  web-bench             build it and measure it in Chromium: first frame, frames per second and
-                        the answer to a click, at rest and while it meta-trains
+  web-bench             build it and measure it in Chromium: from a camera's picture to its
+                        probabilities, first frame, frames per second and the answer to a
+                        click, at rest and while it meta-trains
   web-train             build it and the command line, and meta-train in both on the same
                         software adapter: accuracy, time and episodes per second
   serve [--port PORT]   build it and serve it on localhost (port 8080)

@@ -1,6 +1,7 @@
 //! The window of Inkling: eframe round the panels, with what a desktop adds to them.
 
 mod args;
+mod catalogue;
 mod failure;
 mod picture;
 mod run;

@@ -13,6 +13,7 @@ use inkling_session::session::Target;
 use inkling_session::teach::LearnerFile;
 
 use crate::args::{Arguments, Size};
+use crate::catalogue::Published;
 use crate::failure::{self, Failure};
 use crate::picture::{Outcome, Picture};
 use crate::run;
@@ -96,8 +97,10 @@ fn services(is_for_picture: bool) -> Result<Services, Failure> {
     } else {
         Storage::of_user().map_err(|error| Failure::Window(error.to_string()))?
     };
-    let services =
-        Services::new(storage).with_file_system(runs_folder()).with_learner(Pending::ready(LearnerFile::shipped()));
+    let services = Services::new(storage)
+        .with_file_system(runs_folder())
+        .with_learner(Pending::ready(LearnerFile::shipped()))
+        .with_catalogue(Published);
     #[cfg(feature = "webcam")]
     let services = services.with_webcam(crate::webcam::NativeWebcam::default());
     Ok(services)

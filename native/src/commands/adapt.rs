@@ -10,7 +10,7 @@ use inkling_session::tensor_file::TensorFile;
 use inkling_session::units::ByteSize;
 use serde_json::json;
 
-use super::eval::card_of;
+use super::eval::no_card;
 use super::passed_over;
 use crate::args::AdaptArgs;
 use crate::failure::Failure;
@@ -26,7 +26,7 @@ struct Task {
 
 pub fn run(args: &AdaptArgs, adapter: Option<String>, output: Output) -> Result<(), Failure> {
     let weights = TensorFile::read(&args.model)?;
-    let card = card_of(&args.model, &weights)?;
+    let card = weights.teaching_card().ok_or_else(|| no_card(&args.model))?;
     let framing = card.framing().map_err(Failure::failed)?;
     let support = load_class_folder(&args.support, framing, args.strict).map_err(Failure::failed)?;
     let queries = load_images(&args.query, framing, args.strict).map_err(Failure::failed)?;

@@ -65,6 +65,7 @@ fn open(args: &DataOpenArgs) -> Result<Arc<dyn Dataset>, Failure> {
         center_crop: args.center_crop,
         seed: args.data_seed,
         split_file: args.split_file.clone(),
+        split_counts: args.split_counts,
         strict: args.strict,
         ..OpenOptions::default()
     };

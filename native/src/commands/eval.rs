@@ -164,12 +164,15 @@ fn of_model(path: &Path) -> Result<Learned, Failure> {
 
 /// The model card of a file of weights.
 pub(super) fn card_of(path: &Path, weights: &TensorFile) -> Result<ModelCard, RunError> {
-    weights.learner_card().ok_or_else(|| RunError::Corrupt {
-        path: path.to_owned(),
-        reason:
-            "it carries no model card, so its network is unknown; use weights.safetensors of a checkpoint of Inkling"
-                .to_owned(),
-    })
+    weights.learner_card().ok_or_else(|| no_card(path))
+}
+
+/// Why weights of an unknown network cannot be used.
+pub(super) fn no_card(path: &Path) -> RunError {
+    RunError::corrupt(
+        path,
+        "it carries no model card, so its network is unknown; use weights.safetensors of a checkpoint of Inkling",
+    )
 }
 
 /// The mean of the differences from episode to episode, of learners on the same episodes.

@@ -80,8 +80,13 @@ fn import(args: &WeightsImportArgs, output: Output) -> Result<(), Failure> {
     let out = import_target(args)?;
     let file = WeightsFile::open(&args.file)?;
     let source = args.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let origin = Origin::new(source, None, weights_file::sha256(&args.file)?, None);
+    // What says where it comes from goes on saying so.
+    let origin = match file.origin() {
+        Some(origin) => origin.clone(),
+        None => Origin::new(source, None, weights_file::sha256(&args.file)?, None),
+    };
     let converted = file.to_tensor_file(origin)?;
+    let converted = if args.no_classifier { converted.without_classifier() } else { converted };
     converted.write_as(&out, float_type(args.half))?;
     let left_out: Vec<String> = file.entries().filter(|entry| !entry.is_float).map(|entry| entry.name).collect();
     let mut text = format!("{}: {} tensors", out.display(), converted.tensors.len());

@@ -3,5 +3,6 @@
 
 import "./loading.test.mjs";
 import "./teach.test.mjs";
+import "./learners.test.mjs";
 import "./training.test.mjs";
 import "./package.test.mjs";

@@ -8,6 +8,14 @@ import { Visit } from "./support.mjs";
 
 const PER_CLASS = 10;
 
+/** Fetches a learner that the page offers, from its card in the tab Learners, which says its `size`. */
+export async function fetchLearner(visit, name, size = /MB, once/) {
+  await visit.click(/^Learners/, { role: "Tab" });
+  await visit.find(size);
+  await visit.click(`Fetch ${name}`);
+  await visit.until(`${name} has come`, ({ teach }) => teach.learner === name, 60);
+}
+
 /** Each class of a project with the number of its images. */
 export const classesOf = (state) => state.teach.classes.map(({ name, images }) => `${name} ${images}`);
 

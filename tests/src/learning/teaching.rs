@@ -141,7 +141,7 @@ impl Session {
         self.until(|_, event| match event {
             TeachEvent::Prediction(prediction) if prediction.ticket == ticket => Some(prediction.clone()),
             TeachEvent::Unreadable { reason, .. } => {
-                Some(Prediction { ticket, classes: Vec::new(), none_of_these: reason.len() as f32 })
+                Some(Prediction { ticket, classes: Vec::new(), none_of_these: reason.len() as f32, spent: None })
             }
             _ => None,
         })

@@ -7,7 +7,7 @@
 mod arrivals;
 mod failure;
 mod hooks;
-mod learner;
+mod learners;
 mod page;
 mod webcam;
 mod widgets;
@@ -85,8 +85,9 @@ fn app(first_frame: Receiver<()>) -> InklingApp {
         Ok(storage) => (storage, None),
         Err(error) => (Storage::in_memory(), Some(Notice::from_message(&error.to_string()))),
     };
+    let (learner, catalogue) = learners::fetch(first_frame);
     let services =
-        Services::new(storage).with_webcam(BrowserWebcam::default()).with_learner(learner::fetch(first_frame));
+        Services::new(storage).with_webcam(BrowserWebcam::default()).with_learner(learner).with_catalogue(catalogue);
     let mut app = InklingApp::new(services);
     app.shared_mut().notice = problem;
     app

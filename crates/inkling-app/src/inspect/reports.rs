@@ -175,7 +175,8 @@ impl ReportsView {
                 Report::Convergence(ConvergenceSettings { seeds: self.seeds, ..ConvergenceSettings::default() })
             }
         };
-        ReportRequest { report, dataset: asked.study.dataset.clone(), adapter: asked.adapter.clone() }
+        let Study { dataset, weights, .. } = asked.study;
+        ReportRequest { report, dataset: dataset.clone(), weights: weights.clone(), adapter: asked.adapter.clone() }
     }
 
     fn working_ui(&mut self, ui: &mut Ui) {

@@ -118,7 +118,8 @@ fn a_real_report_is_drawn() {
     wait(&mut window, |app| app.state()["inspect"]["report"]["stage"] != "working");
     let report = window.state().state()["inspect"]["report"].clone();
     assert_eq!(report["stage"], "done", "{report:#}");
-    assert!(report["points"].as_u64().unwrap() >= 10);
+    // lite with both values of H that two images allow, and subsampled with the larger.
+    assert!(report["points"].as_u64().unwrap() >= 3, "{report:#}");
     assert!(window.query_by_label_contains("Root-mean-square error in").is_some());
 }
 

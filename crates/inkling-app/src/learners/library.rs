@@ -7,7 +7,9 @@ use inkling_platform::{Pending, Storage, StorageError};
 use inkling_session::teach::LearnerFile;
 use serde::{Deserialize, Serialize};
 
+use super::offers::Offers;
 use crate::notice::Notice;
+use crate::services::{Catalogue, Offer};
 
 /// Where the list of kept learners is stored.
 const LIST: &str = "learners.json";
@@ -20,6 +22,8 @@ pub enum Origin {
     Shipped,
     /// It was kept on this machine before.
     Kept,
+    /// It was published by others and fetched.
+    Published,
     /// Somebody loaded its file.
     Loaded,
     /// A run trained it.
@@ -34,6 +38,7 @@ impl Origin {
         match self {
             Self::Shipped => "Ships with Inkling",
             Self::Kept => "Kept on this machine",
+            Self::Published => "Published by others",
             Self::Loaded => "Loaded from a file",
             Self::Run => "Trained here",
             Self::Project => "Came with a project",
@@ -77,6 +82,7 @@ pub struct Library {
     wanted: Option<String>,
     shipped: Option<Shipped>,
     shipped_problem: Option<Notice>,
+    offers: Offers,
     restoring: Option<Kept>,
     keeping: Option<Pending<Result<(), StorageError>>>,
     /// Whether the kept ones changed since they were stored.
@@ -92,6 +98,12 @@ impl Library {
         Self { shipped, restoring, ..Self::default() }
     }
 
+    /// The same with learners to fetch.
+    pub fn with_catalogue(mut self, catalogue: Option<Box<dyn Catalogue>>) -> Self {
+        self.offers = Offers::of(catalogue);
+        self
+    }
+
     /// Takes what arrived, and stores what changed.
     pub fn poll(&mut self, storage: &Storage) {
         if let Some(answer) = self.shipped.as_mut().and_then(Pending::take) {
@@ -100,6 +112,18 @@ impl Library {
                 Ok(learner) => drop(self.add(learner, Origin::Shipped)),
                 Err(error) => self.shipped_problem = Some(Notice::from_message(&error)),
             }
+        }
+        match self.offers.take() {
+            Some(Ok(learner)) => {
+                let name = self.add(learner, Origin::Published);
+                self.use_learner(&name);
+                // Nobody wants to fetch it twice.
+                if let Some(number) = self.in_use {
+                    self.keep(number);
+                }
+            }
+            Some(Err(error)) => self.notice = Some(Notice::from_message(&error)),
+            None => {}
         }
         if let Some(answer) = self.restoring.as_mut().and_then(Pending::take) {
             self.restoring = None;
@@ -122,7 +146,30 @@ impl Library {
 
     /// Whether something is on its way.
     pub fn is_busy(&self) -> bool {
-        self.shipped.is_some() || self.restoring.is_some() || self.keeping.is_some()
+        let is_fetching = self.offers.fetching().is_some();
+        self.shipped.is_some() || self.restoring.is_some() || self.keeping.is_some() || is_fetching
+    }
+
+    /// The learners that can be fetched and are not here.
+    pub fn offers(&self) -> Vec<Offer> {
+        let mut offers = self.offers.list();
+        offers.retain(|offer| !self.names().any(|name| name == offer.name));
+        offers
+    }
+
+    /// Fetches one of them; it is used and kept when it is there.
+    pub fn fetch(&mut self, name: &str) {
+        self.offers.fetch(name);
+    }
+
+    /// Gives up the one on its way.
+    pub fn stop_fetching(&mut self) {
+        self.offers.stop();
+    }
+
+    /// The one on its way, with the bytes that have come.
+    pub fn fetching(&self) -> Option<(&Offer, u64)> {
+        self.offers.fetching()
     }
 
     /// Why the shipped learner is not there.
@@ -161,6 +208,11 @@ impl Library {
             Some(Ok(renamed)) => renamed,
             _ => learner,
         }
+    }
+
+    /// All learners.
+    pub fn learners(&self) -> impl Iterator<Item = &LearnerFile> {
+        self.entries.iter().map(|entry| &entry.learner)
     }
 
     /// The names of all learners.

@@ -2,6 +2,7 @@
 
 mod compare;
 mod library;
+mod offers;
 mod panel;
 mod words;
 
@@ -10,3 +11,4 @@ mod tests;
 
 pub use library::{Library, Origin};
 pub(crate) use panel::LearnersPanel;
+pub(crate) use words::size;

@@ -1,16 +1,17 @@
 //! The tab: a card per learner, and two of them side by side.
 
-use egui::{Align, Button, Context, Frame, Grid, Label, Layout, Margin, RichText, Role, Ui, UiBuilder};
+use egui::{Align, Button, Context, Frame, Grid, Label, Layout, Margin, RichText, Role, Ui, UiBuilder, vec2};
 use inkling_platform::{FileError, FileFilter, Pending, save_file};
 use inkling_session::teach::{LearnerCard, LearnerFile};
 use serde_json::json;
 
 use crate::notice::Notice;
 use crate::panel::{Panel, Shared};
+use crate::services::Offer;
 use crate::shell::Tab;
 use crate::teach::counted;
 use crate::theme::{Palette, space, title_style};
-use crate::widgets::{card, empty_state, is_narrow, panel_heading, primary_button};
+use crate::widgets::{card, empty_state, is_narrow, meter, panel_heading, primary_button};
 
 use super::compare::{Comparison, Outcome};
 use super::library::{Entry, Library, Origin};
@@ -39,6 +40,8 @@ enum Action {
     Choose(usize, u64),
     Compare,
     StopComparing,
+    Fetch(String),
+    StopFetching,
 }
 
 impl Panel for LearnersPanel {
@@ -87,6 +90,11 @@ impl Panel for LearnersPanel {
         let in_use = shared.library.in_use().map(|(number, _)| number);
         for entry in &shared.library.entries {
             learner(ui, entry, in_use == Some(entry.number), &mut actions);
+            ui.add_space(space::M);
+        }
+        for offer in shared.library.offers() {
+            let come = shared.library.fetching().filter(|(other, _)| **other == offer).map(|(_, bytes)| bytes);
+            offered(ui, &offer, come, &mut actions);
             ui.add_space(space::M);
         }
         if shared.library.entries.len() > 1 {
@@ -173,6 +181,8 @@ impl LearnersPanel {
                 self.comparison.start(learners, shared.lesson.clone(), shared.settings.adapter.clone());
             }
             Action::StopComparing => self.comparison.stop(),
+            Action::Fetch(name) => shared.library.fetch(&name),
+            Action::StopFetching => shared.library.stop_fetching(),
         }
     }
 
@@ -306,6 +316,42 @@ fn learner(ui: &mut Ui, entry: &Entry, is_in_use: bool, actions: &mut Vec<Action
             facts(ui, entry.number, &about);
             ui.add_space(space::S);
             buttons(ui, entry, is_in_use, actions);
+        });
+    });
+}
+
+/// One that can be fetched; `come` are the bytes of it that are here while it is.
+fn offered(ui: &mut Ui, offer: &Offer, come: Option<u64>, actions: &mut Vec<Action>) {
+    let palette = Palette::of(ui);
+    let frame = Frame::new().stroke((1.0, palette.border)).corner_radius(10);
+    let builder = UiBuilder::new().id_salt(&offer.name).accessibility_role(Role::Group);
+    ui.scope_builder(builder.accessibility_label(format!("Learner to fetch {}", offer.name)), |ui| {
+        frame.inner_margin(Margin::same(space::L as i8)).show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            ui.add(Label::new(RichText::new(&offer.name).text_style(title_style())).truncate());
+            ui.add(Label::new(&offer.description).wrap());
+            ui.add(Label::new(RichText::new(format!("Licence: {}", offer.licence)).weak().small()).wrap());
+            ui.add_space(space::S);
+            let size = words::size(offer.bytes as usize);
+            ui.horizontal_wrapped(|ui| match come {
+                None => {
+                    let label = format!("Fetch {}", offer.name);
+                    if primary_button(ui, "Fetch and use in Teach", true).accessible_name(label).clicked() {
+                        actions.push(Action::Fetch(offer.name.clone()));
+                    }
+                    ui.weak(format!("{size}, once: it is kept on this machine"));
+                }
+                Some(bytes) => {
+                    let share = bytes as f32 / offer.bytes.max(1) as f32;
+                    let text = format!("{} of {size}", words::size(bytes as usize));
+                    let label = format!("Fetching {}", offer.name);
+                    ui.allocate_ui(vec2(160.0, 6.0), |ui| meter(ui, share, palette.accent, &label));
+                    ui.weak(&text);
+                    if ui.button("Stop").accessible_name("Stop fetching").clicked() {
+                        actions.push(Action::StopFetching);
+                    }
+                }
+            });
         });
     });
 }

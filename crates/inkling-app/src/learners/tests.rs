@@ -5,11 +5,13 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use inkling_platform::{Pending, Storage};
 use inkling_session::teach::{LearnerFile, NewImage, RgbaImage};
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::{LearnersPanel, Library, Origin};
 use crate::panel::{Panel, Shared};
-use crate::services::Services;
+use crate::services::{Catalogue, Fetching, Offer, Progress, Services};
 use crate::theme;
 
 /// The learner that the project ships.
@@ -78,13 +80,116 @@ fn the_shipped_learner_stays_and_names_are_told_apart() {
     assert_eq!(failed.shipped_problem().unwrap().remedy, "Reload the page");
 }
 
+/// Offers one learner, which comes when the test says so.
+#[derive(Clone, Default)]
+struct Shelf {
+    progress: Rc<RefCell<Option<Progress>>>,
+    sender: Rc<RefCell<Option<Delivery>>>,
+}
+
+/// The end of a transfer that the test holds.
+type Delivery = inkling_platform::Sender<Result<LearnerFile, String>>;
+
+impl Catalogue for Shelf {
+    fn offers(&self) -> Vec<Offer> {
+        vec![Offer {
+            name: "large".to_owned(),
+            description: "A large one".to_owned(),
+            licence: "MIT, somebody".to_owned(),
+            bytes: 2_000_000,
+        }]
+    }
+
+    fn fetch(&mut self, offer: &Offer) -> Fetching {
+        assert_eq!(offer.name, "large");
+        let (sender, receiver) = inkling_platform::channel();
+        let progress = Progress::default();
+        *self.sender.borrow_mut() = Some(sender);
+        *self.progress.borrow_mut() = Some(progress.clone());
+        let learner = Pending::start(move || async move { receiver.next().await.unwrap_or(Err(String::new())) });
+        Fetching { learner, progress }
+    }
+}
+
+impl Shelf {
+    fn deliver(&self, answer: Result<LearnerFile, String>) {
+        self.sender.borrow_mut().take().unwrap().send(answer);
+    }
+}
+
+#[test]
+fn a_fetched_learner_is_used_and_kept() {
+    let (storage, shelf) = (Storage::in_memory(), Shelf::default());
+    let library = Library::open(Some(Pending::ready(Ok(shipped("scenes")))), &storage);
+    let mut library = library.with_catalogue(Some(Box::new(shelf.clone())));
+    polled(&mut library, &storage);
+    library.fetch("large");
+    let progress = shelf.progress.borrow().clone().unwrap();
+    assert!(progress.advance(500_000));
+    assert_eq!(library.fetching().map(|(_, bytes)| bytes), Some(500_000));
+    shelf.deliver(Err("no network; try again".to_owned()));
+    polled(&mut library, &storage);
+    assert_eq!(library.notice.as_ref().unwrap().sentence, "No network");
+    assert_eq!(library.in_use().unwrap().1.name(), "scenes", "what was there goes on");
+
+    library.fetch("large");
+    shelf.deliver(Ok(other("large")));
+    polled(&mut library, &storage);
+    assert_eq!(library.in_use().unwrap().1.name(), "large");
+    assert_eq!(library.offers(), [], "nobody is offered what is there");
+    library.poll(&storage);
+    polled(&mut library, &storage);
+    let mut again = Library::open(None, &storage);
+    polled(&mut again, &storage);
+    assert_eq!(again.names().collect::<Vec<_>>(), ["large"]);
+}
+
+#[test]
+fn what_is_given_up_stops() {
+    let (storage, shelf) = (Storage::in_memory(), Shelf::default());
+    let mut library = Library::open(None, &storage).with_catalogue(Some(Box::new(shelf.clone())));
+    library.fetch("large");
+    let progress = shelf.progress.borrow().clone().unwrap();
+    assert!(progress.advance(1));
+    library.stop_fetching();
+    assert!(!progress.advance(2), "the transfer is told");
+    assert!(library.fetching().is_none());
+}
+
+#[test]
+fn an_offer_is_fetched_from_its_card() {
+    let shelf = Shelf::default();
+    let mut harness = harness_with(vec2(1280.0, 900.0), Theme::Light, Some(shelf.clone()));
+    harness.get_by_label_contains("2.00 MB, once");
+    harness.get_by_label("Fetch large").click();
+    harness.run_steps(3);
+    let progress = shelf.progress.borrow().clone().unwrap();
+    assert!(progress.advance(1_000_000));
+    harness.run_steps(2);
+    harness.get_by_label_contains("1.00 MB of 2.00 MB");
+    if let Some(folder) = std::env::var_os("INKLING_LOOK") {
+        let picture = std::path::Path::new(&folder).join("learners_fetching.png");
+        harness.render().unwrap().save(picture).unwrap();
+    }
+    harness.get_by_label("Stop fetching").click();
+    harness.run_steps(2);
+    harness.get_by_label("Fetch large");
+}
+
 struct Bench {
     panel: LearnersPanel,
     shared: Shared,
 }
 
 fn harness(size: Vec2, theme: Theme) -> Harness<'static, Bench> {
-    let services = Services::new(Storage::in_memory()).with_learner(Pending::ready(Ok(shipped("scenes"))));
+    harness_with(size, theme, None)
+}
+
+fn harness_with(size: Vec2, theme: Theme, shelf: Option<Shelf>) -> Harness<'static, Bench> {
+    let mut services = Services::new(Storage::in_memory()).with_learner(Pending::ready(Ok(shipped("scenes"))));
+    if let Some(shelf) = shelf {
+        services = services.with_catalogue(shelf);
+    }
     let mut shared = Shared::new(services);
     shared.library.add(other("my own"), Origin::Run);
     let bench = Bench { panel: LearnersPanel::default(), shared };

@@ -5,7 +5,7 @@ use inkling_session::teach::LearnerCard;
 use crate::teach::thousands;
 
 /// `0.86 MB`, `412 kB`.
-pub(super) fn size(bytes: usize) -> String {
+pub(crate) fn size(bytes: usize) -> String {
     let bytes = bytes as f64;
     if bytes >= 1e6 { format!("{:.2} MB", bytes / 1e6) } else { format!("{:.0} kB", bytes / 1e3) }
 }
@@ -35,9 +35,12 @@ pub(super) fn protocol(card: &LearnerCard) -> String {
     })
 }
 
-/// `glyphs, 12,000 steps`.
+/// `glyphs, 12,000 steps`; `ImageNet` of a learner as it was published.
 pub(super) fn training(card: &LearnerCard) -> String {
-    format!("{}, {} steps", card.trained_on, thousands(card.steps))
+    match card.steps {
+        0 => card.trained_on.clone(),
+        steps => format!("{}, {} steps", card.trained_on, thousands(steps)),
+    }
 }
 
 /// `Conv-4, 32 channels, prototypes; 28,896 parameters`.

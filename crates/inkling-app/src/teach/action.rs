@@ -53,6 +53,8 @@ pub(crate) enum Action {
     TryAgain,
     /// Teaches with the learner of this name from now on.
     UseLearner(String),
+    /// Fetches the learner of this name, to teach with it when it is there.
+    FetchLearner(String),
     /// Shows the tab Learners.
     ShowLearners,
 }

@@ -154,6 +154,7 @@ impl Desk {
     pub fn use_learner(&mut self, learner: LearnerFile) {
         self.stage = Stage::Starting;
         self.look.prediction = None;
+        self.look.forget_latency();
         self.forget_confusion();
         self.send(TeachCommand::UseLearner(Box::new(learner)));
     }
@@ -282,8 +283,9 @@ impl Desk {
         self.send(TeachCommand::Release(LIVE));
     }
 
-    /// Asks for the bars of a picture of the camera.
-    pub fn ask_about(&mut self, subject: Subject) {
+    /// Asks for the bars of a picture of the camera, which took `seconds` to be made of its frame.
+    pub fn ask_about(&mut self, subject: Subject, seconds: f64) {
+        self.look.asked(seconds);
         self.send(TeachCommand::Classify { ticket: LIVE, subject });
     }
 

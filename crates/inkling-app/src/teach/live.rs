@@ -15,7 +15,7 @@ use super::bars::{Bar, bar, percent};
 use super::desk::{Desk, Stage};
 use super::grid::picture;
 use super::icons::dashed_frame;
-use super::look::Source;
+use super::look::{Latency, Source};
 
 /// What the live view needs to know besides the desk.
 pub(crate) struct Live<'a> {
@@ -155,8 +155,12 @@ impl Live<'_> {
     }
 
     fn caption(&self, ui: &mut Ui, desk: &Desk) {
-        if desk.look.source != Source::Nothing {
-            ui.add(Label::new(RichText::new(caption_text(desk)).small().weak()).truncate());
+        if desk.look.source == Source::Nothing {
+            return;
+        }
+        let caption = ui.add(Label::new(RichText::new(caption_text(desk)).small().weak()).truncate());
+        if let Some(latency) = desk.look.latency() {
+            caption.on_hover_text(latency_text(&latency));
         }
     }
 }
@@ -165,13 +169,25 @@ impl Live<'_> {
 fn caption_text(desk: &Desk) -> String {
     match &desk.look.source {
         Source::Nothing => "No image".to_owned(),
-        Source::Camera => "The camera".to_owned(),
+        Source::Camera => match desk.look.latency() {
+            Some(latency) => format!("The camera, {:.0} ms from picture to answer", 1e3 * latency.seconds),
+            None => "The camera".to_owned(),
+        },
         Source::Outside(image) => image.name.clone(),
         Source::HeldOut(id) => match desk.room.image(*id) {
             Some((class, image)) => format!("{}, left out of {}", image.image.name, class.name),
             None => String::new(),
         },
     }
+}
+
+/// Where the time of a frame goes.
+fn latency_text(latency: &Latency) -> String {
+    let Latency { seconds, spent, .. } = latency;
+    let waiting = (seconds - spent.seconds()).max(0.0);
+    let [picture, network, classes, waiting] =
+        [spent.picture, spent.network, spent.classes, waiting].map(|seconds| 1e3 * seconds);
+    format!("Picture {picture:.1} ms, network {network:.1} ms, classes {classes:.1} ms, waiting {waiting:.1} ms")
 }
 
 /// The answer in large letters.

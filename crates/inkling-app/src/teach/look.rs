@@ -1,8 +1,10 @@
 //! What the live view looks at, and what was said of it.
 
+use std::collections::VecDeque;
+
 use egui::{ColorImage, Context, TextureHandle, TextureOptions};
-use inkling_platform::Pending;
-use inkling_session::teach::{ImageData, ImageId, NewImage, Prediction, RgbaImage, Subject};
+use inkling_platform::{Pending, Stopwatch};
+use inkling_session::teach::{ImageData, ImageId, NewImage, Prediction, RgbaImage, Spent, Subject};
 
 use super::thumbnails::color_image;
 
@@ -34,7 +36,27 @@ pub(crate) struct Look {
     loading: Option<Pending<Option<RgbaImage>>>,
     /// Frames of the camera that were asked about and have no answer yet.
     waiting: usize,
+    /// Since when an answer is waited for, with the seconds that the picture took before.
+    asked: Option<(Stopwatch, f64)>,
+    /// How long the newest frames took, oldest first.
+    latencies: VecDeque<(f64, Spent)>,
+    /// Frames that were answered.
+    frames: u64,
 }
+
+/// From a frame of the camera to its bars: medians of the newest frames.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Latency {
+    /// Frames that were answered so far.
+    pub frames: u64,
+    /// From the frame's arrival to the answer's, waiting in between included.
+    pub seconds: f64,
+    /// What of it the session worked, with the square that is cut from the frame.
+    pub spent: Spent,
+}
+
+/// The frames whose median is shown.
+const MEDIAN_OF: usize = 15;
 
 impl Look {
     /// At something, with nothing said of it yet.
@@ -62,10 +84,47 @@ impl Look {
     /// Takes an answer.
     pub fn answer(&mut self, prediction: Prediction) {
         self.waiting = 0;
+        if let (Some((clock, seconds)), Some(spent)) = (self.asked.take(), prediction.spent) {
+            let spent = Spent { picture: spent.picture + seconds, ..spent };
+            self.latencies.push_back((clock.seconds() + seconds, spent));
+            if self.latencies.len() > MEDIAN_OF {
+                self.latencies.pop_front();
+            }
+            self.frames += 1;
+        }
         if self.source != Source::Nothing {
             self.prediction = Some(prediction);
             self.problem = None;
         }
+    }
+
+    /// A frame of the camera was asked about, `seconds` after it had come.
+    pub fn asked(&mut self, seconds: f64) {
+        self.asked = Some((Stopwatch::start(), seconds));
+    }
+
+    /// Another learner takes another time.
+    pub fn forget_latency(&mut self) {
+        self.latencies.clear();
+        self.asked = None;
+    }
+
+    /// How long frames take; none before the first answer.
+    pub fn latency(&self) -> Option<Latency> {
+        let median = |of: fn(&(f64, Spent)) -> f64| {
+            let mut values: Vec<f64> = self.latencies.iter().map(of).collect();
+            values.sort_by(f64::total_cmp);
+            values.get(values.len() / 2).copied()
+        };
+        Some(Latency {
+            frames: self.frames,
+            seconds: median(|(seconds, _)| *seconds)?,
+            spent: Spent {
+                picture: median(|(_, spent)| spent.picture)?,
+                network: median(|(_, spent)| spent.network)?,
+                classes: median(|(_, spent)| spent.classes)?,
+            },
+        })
     }
 
     /// Takes a refusal.

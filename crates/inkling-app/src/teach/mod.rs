@@ -7,7 +7,6 @@
 mod action;
 mod autosave;
 mod bars;
-mod camera;
 mod column;
 mod desk;
 mod grid;

@@ -17,7 +17,6 @@ use crate::widgets::is_narrow;
 
 use super::action::Action;
 use super::autosave::Autosave;
-use super::camera::still;
 use super::column::{Column, Recording, WIDTH, new_class};
 use super::desk::{Desk, Stage};
 use super::grid::drag_label;
@@ -168,6 +167,13 @@ impl Panel for TeachPanel {
                 Source::Outside(_) => "outside",
                 Source::HeldOut(_) => "held_out",
             },
+            "latency": desk.look.latency().map(|latency| json!({
+                "frames": latency.frames,
+                "milliseconds": 1e3 * latency.seconds,
+                "picture": 1e3 * latency.spent.picture,
+                "network": 1e3 * latency.spent.network,
+                "classes": 1e3 * latency.spent.classes,
+            })),
             "recognised": desk.confusion().map(|confusion| { let (right, all) = confusion.right_of_all(); json!([right, all]) }),
             "recording": desk.recorder.class().and_then(name),
             "stored": self.autosave.as_ref().is_some_and(Autosave::is_saved),
@@ -291,7 +297,8 @@ impl TeachPanel {
             return;
         }
         let Some(frame) = webcam.take_frame() else { return };
-        let Some(picture) = still(&frame) else { return };
+        let clock = Stopwatch::start();
+        let Some(picture) = RgbaImage::of_frame(frame.width, frame.height, &frame.rgba) else { return };
         if let Some(class) = self.desk.recorder.frame(self.clock.seconds()) {
             let first = self.desk.recorder.taken() == 1;
             let number = self.desk.room.class(class).map_or(0, |class| class.images.len()) + 1;
@@ -300,7 +307,7 @@ impl TeachPanel {
         if self.desk.look.source == Source::Camera {
             self.desk.look.show(ctx, &picture);
             if self.desk.look.wants_frame() {
-                self.desk.ask_about(Subject::Image(picture.into()));
+                self.desk.ask_about(Subject::Image(picture.into()), clock.seconds());
             }
         }
     }
@@ -403,6 +410,8 @@ impl TeachPanel {
         let toolbar = Toolbar {
             learners: shared.library.names().collect(),
             learner: shared.library.in_use().map(|(_, learner)| learner.name()),
+            offers: shared.library.offers(),
+            fetching: shared.library.fetching(),
             is_stored: self.autosave.as_ref().is_some_and(Autosave::is_saved),
             status: Status::of(&self.desk, self.intake.progress()),
         };

@@ -50,6 +50,7 @@ impl TeachPanel {
                 self.taught_with = None;
             }
             Action::UseLearner(name) => shared.library.use_learner(&name),
+            Action::FetchLearner(name) => shared.library.fetch(&name),
             Action::ShowLearners => shared.go_to = Some(Tab::Learners),
             Action::AddSamples => {
                 self.samples = Some(Pending::start(|| async { sample_set().map_err(|error| error.to_string()) }))

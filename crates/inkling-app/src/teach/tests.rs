@@ -113,7 +113,12 @@ impl Wire {
         };
         let rest = 0.14 / (taught.len().max(2) - 1) as f32;
         let classes = taught.iter().map(|class| (*class, if Some(*class) == truth { 0.8 } else { rest })).collect();
-        self.events.push(TeachEvent::Prediction(Prediction { ticket: LIVE, classes, none_of_these: 0.06 }));
+        self.events.push(TeachEvent::Prediction(Prediction {
+            ticket: LIVE,
+            classes,
+            none_of_these: 0.06,
+            spent: None,
+        }));
     }
 }
 

@@ -2,6 +2,8 @@
 
 use egui::{Align, Button, Label, Layout, Margin, RichText, TextEdit, Ui, vec2};
 
+use crate::learners::size;
+use crate::services::Offer;
 use crate::theme::{space, title_style};
 use crate::widgets::{is_narrow, to_tick};
 
@@ -15,6 +17,10 @@ pub(crate) struct Toolbar<'a> {
     /// The names of the learners there are, and the one in use.
     pub learners: Vec<&'a str>,
     pub learner: Option<&'a str>,
+    /// Those that can be fetched.
+    pub offers: Vec<Offer>,
+    /// The one on its way, with the bytes that have come.
+    pub fetching: Option<(&'a Offer, u64)>,
     /// Whether everything is stored across a reload.
     pub is_stored: bool,
     /// What goes on.
@@ -84,12 +90,25 @@ impl Toolbar<'_> {
     fn learner_menu(&self, ui: &mut Ui, actions: &mut Vec<Action>) {
         let narrow = is_narrow(ui);
         let name = self.learner.unwrap_or("none");
-        let text = if narrow { "Learner".to_owned() } else { format!("Learner: {name}") };
+        let text = match self.fetching {
+            Some((offer, bytes)) => {
+                format!("Fetching {}: {} %", offer.name, (100 * bytes / offer.bytes.max(1)).min(100))
+            }
+            None if narrow => "Learner".to_owned(),
+            None => format!("Learner: {name}"),
+        };
         let button = ui.add(Button::new(text).truncate()).on_hover_text("Which learner is taught");
         egui::Popup::menu(&button).show(|ui| {
             for learner in &self.learners {
                 if to_tick(ui, |ui| ui.radio(self.learner == Some(learner), *learner)).clicked() {
                     actions.push(Action::UseLearner((*learner).to_owned()));
+                    ui.close();
+                }
+            }
+            for offer in self.offers.iter().filter(|offer| self.fetching.is_none_or(|(other, _)| other != *offer)) {
+                let text = format!("Fetch {} ({})", offer.name, size(offer.bytes as usize));
+                if ui.button(text).on_hover_text(&offer.description).clicked() {
+                    actions.push(Action::FetchLearner(offer.name.clone()));
                     ui.close();
                 }
             }

@@ -6,6 +6,7 @@ mod dashboard;
 mod data;
 mod episode;
 mod live;
+mod network;
 mod plan;
 pub(crate) mod port;
 mod setup;
@@ -123,6 +124,7 @@ impl TrainPanel {
         };
         let mut request = RunRequest::new(self.setup.config(shared.settings.budget_bytes), target);
         request.dataset = self.setup.data.dataset();
+        request.weights = self.setup.weights();
         request.adapter = shared.settings.adapter.clone();
         self.begin(request, History::default(), name);
     }
@@ -374,9 +376,9 @@ impl TrainPanel {
                 }
             });
             ui.add_space(space::M);
-            ui.add_enabled_ui(false, |ui| self.setup.ui(ui, budget, has_files));
+            ui.add_enabled_ui(false, |ui| self.setup.ui(ui, &shared.library, budget, has_files));
         } else {
-            self.setup.ui(ui, budget, has_files);
+            self.setup.ui(ui, &shared.library, budget, has_files);
         }
     }
 
@@ -455,9 +457,10 @@ impl Panel for TrainPanel {
         }
         self.take_events(ctx, shared);
         self.take_answers(ctx);
-        self.setup.poll(shared.settings.budget_bytes, shared.tier());
+        self.setup.poll(shared.settings.budget_bytes, shared.tier(), &shared.library);
         shared.study.config = self.setup.config(shared.settings.budget_bytes);
         shared.study.dataset = self.setup.data.dataset();
+        shared.study.weights = self.setup.weights();
     }
 
     fn ui(&mut self, ui: &mut Ui, shared: &mut Shared) {

@@ -1,13 +1,19 @@
 //! The form that describes a run: preset, data, network, method, training.
 
+use std::sync::Arc;
+
 use egui::{ComboBox, DragValue, Ui};
-use inkling_session::config::{EstimatorKind, HeadKind, Layers, LearnerConfig, LearnerKind, NormKind, RunConfig};
+use inkling_session::config::{EstimatorKind, HeadKind, Layers, LearnerConfig, LearnerKind, RunConfig};
 use inkling_session::presets::PRESETS;
 use inkling_session::session::{OpenOptions, Tier};
+use inkling_session::teach::LearnerFile;
+use inkling_session::tensor_file::TensorFile;
 use inkling_session::units::ByteSize;
 
 use super::data::DataChoice;
+use super::network::{self, Start};
 use super::plan::PlanCache;
+use crate::learners::Library;
 use crate::notice::Notice;
 use crate::theme::space;
 use crate::widgets::{capitalized, card, field, slider};
@@ -98,6 +104,7 @@ pub(crate) struct Setup {
     config: RunConfig,
     pub(crate) data: DataChoice,
     pub(crate) plans: PlanCache,
+    start: Start,
     /// A preset that cannot be read, which is a fault of the program.
     fault: Option<Notice>,
 }
@@ -109,6 +116,7 @@ impl Default for Setup {
             config: RunConfig::default(),
             data: DataChoice::default(),
             plans: PlanCache::default(),
+            start: Start::default(),
             fault: None,
         };
         if let Some(first) = PRESETS.first() {
@@ -142,8 +150,16 @@ impl Setup {
     pub(crate) fn config(&self, budget_bytes: Option<u64>) -> RunConfig {
         let mut config = self.config.clone();
         config.data.spec = self.data.spec();
+        if let Some(learner) = self.start.learner() {
+            config.model.weights = Some(learner.name().to_owned());
+        }
         config.memory.budget = budget_bytes.map(ByteSize);
         config
+    }
+
+    /// The weights that a run begins with, where they come from a learner at hand.
+    pub(crate) fn weights(&self) -> Option<Arc<TensorFile>> {
+        self.start.learner().map(LearnerFile::shared_weights)
     }
 
     /// How the data set is opened.
@@ -165,6 +181,9 @@ impl Setup {
             return Some("Choose a data set that can be opened".to_owned());
         };
         let config = self.config(budget_bytes);
+        if let Some(problem) = self.start.problem(&self.config.model) {
+            return Some(problem);
+        }
         if let Some(problem) = config.problems().first() {
             return Some(problem.message.clone());
         }
@@ -182,7 +201,8 @@ impl Setup {
     }
 
     /// Opens data and computes plans where the form has changed.
-    pub(crate) fn poll(&mut self, budget_bytes: Option<u64>, tier: Tier) {
+    pub(crate) fn poll(&mut self, budget_bytes: Option<u64>, tier: Tier, library: &Library) {
+        self.start.follow(&self.config.model, library);
         self.data.poll(self.open_options());
         if let Some(card) = self.data.card() {
             self.plans.update(&self.config(budget_bytes), card.shape(), tier);
@@ -190,7 +210,7 @@ impl Setup {
     }
 
     /// Draws the form.
-    pub(crate) fn ui(&mut self, ui: &mut Ui, budget_bytes: Option<u64>, has_file_system: bool) {
+    pub(crate) fn ui(&mut self, ui: &mut Ui, library: &Library, budget_bytes: Option<u64>, has_file_system: bool) {
         Notice::show_slot(&mut self.fault, ui);
         card(ui, "Data and preset", |ui| {
             self.data.ui(ui, has_file_system);
@@ -199,6 +219,8 @@ impl Setup {
         });
         ui.add_space(space::M);
         card(ui, "Memory plan", |ui| self.memory_ui(ui, budget_bytes));
+        ui.add_space(space::M);
+        card(ui, "Network", |ui| network::ui(ui, &mut self.config, &mut self.start, library));
         ui.add_space(space::M);
         card(ui, "Method", |ui| self.method_ui(ui));
         ui.add_space(space::M);
@@ -295,28 +317,6 @@ impl Setup {
             field(ui, "Inner steps K", |ui| ui.add(DragValue::new(&mut value).range(1..=1000)));
             *steps = Some(value);
         }
-        let model = &mut self.config.model;
-        field(ui, "Channels", |ui| ui.add(DragValue::new(&mut model.channels).range(1..=512)));
-        let mut norm = model.norm;
-        field(ui, "Norm", |ui| {
-            let text = |norm: NormKind| match norm {
-                NormKind::Group => "group",
-                NormKind::Batch => "batch (transductive)",
-                NormKind::Frozen => "frozen",
-            };
-            let combo = ComboBox::from_id_salt("norm").width(ui.available_width()).selected_text(text(norm));
-            combo
-                .show_ui(ui, |ui| {
-                    for one in [NormKind::Group, NormKind::Batch, NormKind::Frozen] {
-                        ui.selectable_value(&mut norm, one, text(one));
-                    }
-                })
-                .response
-        });
-        model.norm = norm;
-        if norm == NormKind::Group {
-            field(ui, "Groups", |ui| ui.add(DragValue::new(&mut model.groups).range(1..=model.channels.max(1))));
-        }
     }
 
     fn training_ui(&mut self, ui: &mut Ui) {
@@ -338,7 +338,7 @@ impl Setup {
         let before = pixels;
         // A data set is opened anew for another size: not at every step of a drag.
         field(ui, "Image size", |ui| {
-            ui.add(DragValue::new(&mut pixels).range(8..=256).suffix(" px").update_while_editing(false))
+            ui.add(DragValue::new(&mut pixels).range(8..=448).suffix(" px").update_while_editing(false))
         });
         if pixels != before {
             self.config.data.image_size = Some(pixels);
@@ -381,6 +381,29 @@ mod tests {
         }
     }
 
+    const SHIPPED: &[u8] = include_bytes!("../../../inkling-session/learners/scenes.safetensors");
+
+    #[test]
+    fn a_network_that_needs_weights_begins_with_a_learner_at_hand() {
+        let mut setup = Setup::default();
+        setup.config.model.trained = Some(inkling_session::config::TrainedKind::Norms);
+        setup.poll(None, Tier::Gpu, &Library::default());
+        let problem = setup.start.problem(&setup.config.model).unwrap();
+        assert!(problem.contains("Conv-4 begins with trained weights"), "{problem}");
+        let mut library = Library::default();
+        let learner = LearnerFile::from_bytes("scenes", SHIPPED).unwrap();
+        setup.config.model.channels = learner.model_card().model.channels;
+        library.add(learner, crate::learners::Origin::Loaded);
+        setup.poll(None, Tier::Gpu, &library);
+        assert_eq!(setup.start.problem(&setup.config.model), None);
+        assert_eq!(setup.config(None).model.weights.as_deref(), Some("scenes"));
+        assert!(setup.weights().is_some());
+        // Another network has no use for them.
+        setup.config.model.channels += 1;
+        setup.poll(None, Tier::Gpu, &library);
+        assert!(setup.weights().is_none());
+    }
+
     #[test]
     fn learners_of_the_whole_network_leave_sampled_estimators() {
         let mut config = RunConfig::default();
@@ -397,7 +420,7 @@ mod tests {
     fn a_budget_below_the_plan_stands_in_the_way() {
         let mut setup = Setup::default();
         for _ in 0..2_000 {
-            setup.poll(None, Tier::Gpu);
+            setup.poll(None, Tier::Gpu, &Library::default());
             if setup.problem(None).is_none() {
                 break;
             }

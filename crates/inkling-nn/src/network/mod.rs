@@ -248,17 +248,6 @@ impl Network {
         &self.running
     }
 
-    /// What the names of the classifier begin with that published weights of the network come with,
-    /// and that embeddings have no use for.
-    pub fn pretraining_classifier(&self) -> Option<&'static str> {
-        match self.config.backbone {
-            Backbone::Conv4 { .. } | Backbone::SetEncoder { .. } => None,
-            Backbone::EfficientNetLite0 | Backbone::EfficientNetB0 { .. } => Some("_fc."),
-            Backbone::ResNet12 { .. } => Some("classifier."),
-            Backbone::ResNet18 => Some("fc."),
-        }
-    }
-
     /// Values of one image.
     pub fn image_elements(&self) -> u64 {
         self.elements(0)

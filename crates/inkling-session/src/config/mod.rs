@@ -72,6 +72,10 @@ pub struct DataConfig {
     /// A file that assigns classes to splits, in place of the published or drawn split.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split_file: Option<PathBuf>,
+    /// How many classes of a folder train, validate and test, drawn by seed; 64, 16 and 20 % of them
+    /// when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split_counts: Option<[u32; 3]>,
     /// Refuse photos that cannot be read, in place of taking another one of their class.
     pub strict: bool,
     /// The most bytes of decoded images that stay in host memory.
@@ -98,6 +102,7 @@ impl Default for DataConfig {
             image_size: None,
             center_crop: None,
             split_file: None,
+            split_counts: None,
             strict: false,
             cache: ByteSize::mebibytes(256),
             feature_cache: ByteSize::mebibytes(1024),
@@ -130,6 +135,7 @@ impl RunConfig {
             seed: self.data.seed,
             cache_bytes: self.data.cache.0,
             split_file: self.data.split_file.clone(),
+            split_counts: self.data.split_counts,
             strict: self.data.strict,
             ..OpenOptions::default()
         }
@@ -352,6 +358,11 @@ impl ModelConfig {
         let is_own = self.backbone.has_chosen_norm();
         let usual = if is_own { TrainedKind::All } else { TrainedKind::Nothing };
         self.trained.unwrap_or(usual)
+    }
+
+    /// Whether random weights would be of no use, because some of them stay as they are.
+    pub fn needs_weights(&self) -> bool {
+        self.trained() != TrainedKind::All || self.stages.is_some()
     }
 }
 

@@ -234,6 +234,7 @@ impl RunConfig {
         config.data.image_size = Some(28);
         config.data.center_crop = Some(1.0);
         config.data.split_file = Some("splits.toml".into());
+        config.data.split_counts = Some([25, 6, 10]);
         config.data.mean = Some(vec![0.0]);
         config.data.std = Some(vec![1.0]);
         config.model.trained = Some(TrainedKind::All);

@@ -102,5 +102,5 @@ fn first_weights(config: &RunConfig, site: &Site) -> Result<TensorFile, SessionE
     let shape = site.data(&config)?.image_shape();
     // The tier chooses kernels, not weights.
     let model = inkling_meta::Model::new(learner_config(&config, shape)?, inkling_gpu::Tier::Cpu)?;
-    to_file(&initial(&model, &config)?, None)
+    to_file(&initial(&model, &config, site.weights.as_deref())?, None)
 }

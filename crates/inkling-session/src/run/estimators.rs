@@ -81,7 +81,7 @@ pub async fn estimators(
     let model = Model::new(learner_config, gpu.tier())?;
     let weights = match weights {
         Some(file) => from_file(file, &model)?,
-        None => initial(&model, config)?,
+        None => initial(&model, config, site.weights.as_deref())?,
     };
     let adapts = model.config().film.is_some();
     let limits = training_limits(&config.task, &config.training);
@@ -95,14 +95,16 @@ pub async fn estimators(
     let exact = experiment.gradient(&exactly, 0, 0).await?;
     let task = experiment.prepared.task();
     let (support, ways) = (task.support_labels.len() as u32, task.ways);
-    let shares = || TENTHS.map(|tenths| (support * tenths).div_ceil(10));
+    let mut shares: Vec<u32> = TENTHS.map(|tenths| (support * tenths).div_ceil(10)).collect();
+    // Fewer images than tenths.
+    shares.dedup();
     // A smaller task needs an image of each class.
     let lite = Asked::new("lite", Estimator::Lite, EncoderSubset::Independent);
     let shared = Asked::new("lite, one draw for both", Estimator::Lite, EncoderSubset::Shared);
     let subsampled = Asked::new("subsampled", Estimator::Subsampled, EncoderSubset::Independent);
-    let mut asked: Vec<(&Asked, u32)> = shares().map(|h| (&lite, h)).collect();
-    asked.extend(shares().filter(|_| adapts).map(|h| (&shared, h)));
-    asked.extend(shares().filter(|&h| h >= ways).map(|h| (&subsampled, h)));
+    let mut asked: Vec<(&Asked, u32)> = shares.iter().map(|&h| (&lite, h)).collect();
+    asked.extend(shares.iter().filter(|_| adapts).map(|&h| (&shared, h)));
+    asked.extend(shares.iter().filter(|&&h| h >= ways).map(|&h| (&subsampled, h)));
     let mut points = Vec::new();
     for (index, &(of, h)) in asked.iter().enumerate() {
         progress(index as u32, asked.len() as u32);

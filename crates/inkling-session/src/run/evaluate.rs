@@ -211,7 +211,7 @@ pub fn initial_weights(config: &RunConfig) -> Result<TensorFile, SessionError> {
     let learner = learner_config(config, dataset.image_shape())?;
     // The tier chooses kernels, not weights.
     let model = Model::new(learner, inkling_gpu::Tier::Cpu)?;
-    to_file(&initial(&model, config)?, None)
+    to_file(&initial(&model, config, None)?, None)
 }
 
 /// The validation of a run: the shape of `[evaluation]` on the validation split.

@@ -328,19 +328,21 @@ pub(super) fn training_purpose(config: &TrainingConfig) -> Purpose {
     Purpose::Train { optimizer: optimizer(config), tasks_per_step: config.tasks_per_step }
 }
 
-/// Initial weights: a pure function of the seed, and of the file that the configuration names.
-pub(super) fn initial(model: &Model, config: &RunConfig) -> Result<Weights, SessionError> {
+/// Initial weights: a pure function of the seed, and of those `given` or else of the file that the
+/// configuration names.
+pub(super) fn initial(model: &Model, config: &RunConfig, given: Option<&TensorFile>) -> Result<Weights, SessionError> {
     let mut weights = random(model, config.training.seed)?;
-    let ModelConfig { backbone, stages, weights: file, .. } = &config.model;
-    let keeps = config.model.trained() != TrainedKind::All || stages.is_some();
-    if file.is_none() && keeps && *backbone == BackboneKind::Conv4 {
+    let ModelConfig { backbone, weights: file, .. } = &config.model;
+    let keeps = config.model.needs_weights();
+    let is_given = given.is_some() || file.is_some();
+    if !is_given && keeps && *backbone == BackboneKind::Conv4 {
         return Err(SessionError::Setting(
             "model.trained leaves weights as they are, and these are random; name a file of trained ones \
              (model.weights = \"runs/a/learner.safetensors\"), or train all of them (model.trained = \"all\")"
                 .to_owned(),
         ));
     }
-    if file.is_none() && keeps {
+    if !is_given && keeps {
         return Err(SessionError::Setting(format!(
             "{} starts from pretrained weights: get them (`inkling weights list` says how) and name the file \
              (model.weights = \"weights/{}.safetensors\"), or train all of it from scratch (model.trained = \"all\")",
@@ -348,8 +350,12 @@ pub(super) fn initial(model: &Model, config: &RunConfig) -> Result<Weights, Sess
             backbone.name()
         )));
     }
-    if let Some(path) = &config.model.weights {
-        let file = from_file(&TensorFile::read(Path::new(path))?, model)?;
+    let read = match (given, file) {
+        (None, Some(path)) => Some(TensorFile::read(Path::new(path))?),
+        _ => None,
+    };
+    if let Some(file) = given.or(read.as_ref()) {
+        let file = from_file(file, model)?;
         // A file of another run may have another head.
         let known: Vec<String> = weights.iter().map(|(name, _)| name.to_owned()).collect();
         for (name, tensor) in file.iter() {
@@ -408,10 +414,15 @@ pub(super) fn from_file(file: &TensorFile, model: &Model) -> Result<Weights, Ses
             weights.insert(&*entry.name, entry.shape.clone(), vec![0.0; entry.length as usize]);
         }
     }
+    if file.is_published() && has_fixed_start(model) {
+        // It knows nothing of heads; theirs are what training would begin with.
+        for (name, tensor) in model.initial_weights(|| 0.0)?.iter().filter(|(name, _)| name.starts_with("head.")) {
+            weights.insert(name, tensor.shape.clone(), tensor.values.clone());
+        }
+    }
     // A learner of the whole network has a classifier of its own, perhaps of the same name.
     let is_ours = |name: &str| model.layout().entries().iter().any(|entry| entry.name == name);
-    let classifier = model.network().pretraining_classifier();
-    let is_unused = |name: &str| classifier.is_some_and(|prefix| name.starts_with(prefix)) && !is_ours(name);
+    let is_unused = |name: &str| file.is_pretraining(name) && !is_ours(name);
     for (name, tensor) in &file.tensors {
         if name.ends_with("num_batches_tracked") || is_replaced(model, name) || is_unused(name) {
             continue;
@@ -427,6 +438,11 @@ pub(super) fn from_file(file: &TensorFile, model: &Model) -> Result<Weights, Ses
         weights.insert(&**name, tensor.shape().to_vec(), values.to_vec());
     }
     Ok(weights)
+}
+
+/// Whether the head's first values are settings, not random numbers.
+fn has_fixed_start(model: &Model) -> bool {
+    matches!(&model.config().kind, LearnerKind::Head(head) if !matches!(head, HeadSettings::Versa(_)))
 }
 
 /// Whether a learner has a new tensor in place of one, or none.

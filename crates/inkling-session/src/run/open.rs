@@ -24,7 +24,7 @@ use crate::events::{Event, SmallerPlan};
 use crate::model_card::ModelCard;
 use crate::run_folder::{Outlook, ResumedRun, RunFolder};
 use crate::session::{Passes, RunRequest, Target};
-use crate::tensor_file::Tensor;
+use crate::tensor_file::{Tensor, TensorFile};
 
 /// What a run needs before anything is allocated for it.
 pub(super) struct Setup {
@@ -40,6 +40,8 @@ pub(super) struct Setup {
     model: Model,
     /// Passes that the run goes on with from here on.
     passes: Option<Passes>,
+    /// Weights to begin with, where they are at hand.
+    weights: Option<Arc<TensorFile>>,
 }
 
 /// Where the tasks of a run come from.
@@ -87,7 +89,7 @@ impl Setup {
         outlook: Outlook,
         emit: &mut dyn FnMut(Event),
     ) -> Result<Self, SessionError> {
-        let RunRequest { config: mut first, target, dataset, adapter, gpu, mut passes } = request;
+        let RunRequest { config: mut first, target, dataset, weights, adapter, gpu, mut passes } = request;
         let problems = first.problems();
         if !problems.is_empty() {
             return Err(RunError::from(ConfigError::Invalid(problems)).into());
@@ -118,7 +120,7 @@ impl Setup {
             choose_passes(config, sources.shape(), gpu.tier())?;
         }
         let model = run_model(&config, learner_config(&config, sources.shape())?, gpu.tier())?;
-        let setup = Self { first, config, target, sources, gpu, owns_gpu, model, passes };
+        let setup = Self { first, config, target, sources, gpu, owns_gpu, model, passes, weights };
         let planned = setup.planner().check(setup.config.memory.budget)?;
         emit(Event::Planned { bytes: planned.total(), by_category: by_category(&planned) });
         Ok(setup)
@@ -149,9 +151,12 @@ impl Setup {
                     .to_owned(),
             ));
         }
-        let weights = initial(&self.model, &self.first)?;
+        // A run that goes on has its weights in its checkpoint; where they came from may be gone.
+        let first_weights = match self.target {
+            Target::New(_) | Target::Memory => Some(initial(&self.model, &self.first, self.weights.as_deref())?),
+            Target::Resume(_) | Target::ResumeArchive(_) => None,
+        };
         let mut learner = Learner::new(&self.gpu, self.model, limits, purpose)?;
-        learner.set_weights(&weights).await?;
         let now = unix_seconds();
         let (mut folder, checkpoint) = match &self.target {
             Target::New(path) => (RunFolder::create(path, &self.first, now)?, None),
@@ -168,11 +173,18 @@ impl Setup {
                 restore(&mut learner, &checkpoint).await?;
                 checkpoint.state
             }
-            None => CheckpointState {
-                random: RandomState { seed: self.first.training.seed, counters: Default::default() },
-                fingerprint: self.first.fingerprint().map_err(RunError::from)?,
-                ..CheckpointState::default()
-            },
+            None => {
+                let weights = match first_weights {
+                    Some(weights) => weights,
+                    None => initial(learner.model(), &self.first, self.weights.as_deref())?,
+                };
+                learner.set_weights(&weights).await?;
+                CheckpointState {
+                    random: RandomState { seed: self.first.training.seed, counters: Default::default() },
+                    fingerprint: self.first.fingerprint().map_err(RunError::from)?,
+                    ..CheckpointState::default()
+                }
+            }
         };
         learner.clear_gradient();
         learner.set_backbone_factor(self.first.training.backbone_factor as f32);

@@ -1,4 +1,4 @@
-//! What a caller has chosen or opened before: the adapter, and the data set.
+//! What a caller has chosen or opened before: the adapter, the data set, first weights.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use inkling_gpu::Gpu;
 use super::SessionError;
 use super::model::{open_data, open_gpu};
 use crate::config::RunConfig;
+use crate::tensor_file::TensorFile;
 
 /// Where work runs, and on which images.
 #[derive(Clone, Default)]
@@ -16,12 +17,14 @@ pub struct Site {
     pub adapter: Option<String>,
     /// An open data set in place of the one that the configuration names.
     pub dataset: Option<Arc<dyn Dataset>>,
+    /// Weights to begin with in place of the file that the configuration names.
+    pub weights: Option<Arc<TensorFile>>,
 }
 
 impl Site {
     /// On this adapter, with the data set that the configuration names.
     pub fn on(adapter: Option<String>) -> Self {
-        Self { adapter, dataset: None }
+        Self { adapter, dataset: None, weights: None }
     }
 
     /// A device of its own.

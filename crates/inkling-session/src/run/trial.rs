@@ -45,7 +45,7 @@ impl Trial {
         let model = Model::new(learner_config(&config, shape)?, gpu.tier())?;
         let (limits, purpose) = (training_limits(&config.task, &config.training), training_purpose(&config.training));
         let planned = Planner { model: &model, tier: gpu.tier(), limits, purpose }.check(config.memory.budget)?;
-        let weights = initial(&model, &config)?;
+        let weights = initial(&model, &config, site.weights.as_deref())?;
         let mut learner = Learner::new(&gpu, model, limits, purpose)?;
         learner.set_weights(&weights).await?;
         learner.clear_gradient();

@@ -55,6 +55,8 @@ pub struct ReportRequest {
     pub report: Report,
     /// An open data set in place of the one that the configuration names.
     pub dataset: Option<Arc<dyn Dataset>>,
+    /// Weights to begin with, in place of the file that `model.weights` of a configuration names.
+    pub weights: Option<Arc<TensorFile>>,
     /// Part of the adapter's name; the preferred adapter when absent.
     pub adapter: Option<String>,
 }
@@ -144,8 +146,8 @@ pub fn start_report(request: ReportRequest) -> ReportHandle {
 }
 
 async fn measure(request: ReportRequest, outbox: &Sender<ReportEvent>) -> Result<Points, SessionError> {
-    let ReportRequest { report, dataset, adapter } = request;
-    let site = Site { adapter, dataset };
+    let ReportRequest { report, dataset, weights, adapter } = request;
+    let site = Site { adapter, dataset, weights };
     let mut progress = |done, of| {
         outbox.send(ReportEvent::Progress { done, of, accuracy: None });
     };

@@ -8,6 +8,7 @@ use inkling_gpu::Gpu;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{EstimatorKind, GradientConfig, RunConfig};
+use crate::tensor_file::TensorFile;
 
 /// Where a run begins and where its files go.
 #[derive(Clone, Debug)]
@@ -41,6 +42,8 @@ pub struct RunRequest {
     pub target: Target,
     /// An open data set in place of the one that `config.data.spec` names.
     pub dataset: Option<Arc<dyn Dataset>>,
+    /// Weights to begin with, in place of the file that `config.model.weights` names.
+    pub weights: Option<Arc<TensorFile>>,
     /// Part of the adapter's name; the preferred adapter when absent.
     pub adapter: Option<String>,
     /// A device that is open already, in place of one of its own.
@@ -52,7 +55,7 @@ pub struct RunRequest {
 impl RunRequest {
     /// A request without any of the options.
     pub fn new(config: RunConfig, target: Target) -> Self {
-        Self { config, target, dataset: None, adapter: None, gpu: None, passes: None }
+        Self { config, target, dataset: None, weights: None, adapter: None, gpu: None, passes: None }
     }
 }
 

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use inkling_data::Pixels;
-use inkling_platform::{Receiver, Sender, yield_now};
+use inkling_platform::{Receiver, Sender, Stopwatch, yield_now};
 
 use super::album::{Album, Known};
 use super::classroom::{ClassImage, ImageId, Lesson};
-use super::events::{Prediction, Subject, TeachCommand, TeachEvent, Ticket};
+use super::events::{Prediction, Spent, Subject, TeachCommand, TeachEvent, Ticket};
 use super::learner_file::LearnerFile;
 use super::prepare::{Input, decode, thumbnail};
 use super::solver::Solver;
@@ -30,6 +30,8 @@ struct Question {
     subject: Subject,
     /// Of an image from outside the classes.
     embedding: Vec<f32>,
+    /// What embedding it took, until that is told.
+    spent: Option<Spent>,
 }
 
 /// The state of a session.
@@ -150,7 +152,7 @@ impl Actor {
                 return;
             }
         };
-        let solver = Solver::of(card.head.kind, card.head.metric, learner.weights());
+        let solver = Solver::of(&card.head, learner.weights());
         // The old one goes first: the device need not hold both.
         self.teacher = None;
         let embedder = match Embedder::open(learner.weights(), card, self.adapter.clone()).await {
@@ -271,14 +273,18 @@ impl Actor {
     /// Looks at a question for the first time.
     async fn ask(&mut self, ticket: Ticket, subject: Subject) {
         let unreadable = |reason: String| TeachEvent::Unreadable { ticket, reason };
+        let mut spent = None;
         let embedding = match &subject {
             Subject::Image(image) => {
                 let Some(input) = self.teacher.as_ref().map(|teacher| teacher.input) else { return };
+                let clock = Stopwatch::start();
                 match decode(image, "the image").await.and_then(|picture| input.pixels(&picture)) {
-                    Ok(pixels) => match self.embed(&[pixels]).await {
-                        Some(embedding) => embedding,
-                        None => return,
-                    },
+                    Ok(pixels) => {
+                        let picture = clock.seconds();
+                        let Some(embedding) = self.embed(&[pixels]).await else { return };
+                        spent = Some(Spent { picture, network: clock.seconds() - picture, classes: 0.0 });
+                        embedding
+                    }
                     Err(error) => {
                         self.questions.remove(&ticket);
                         self.outbox.send(unreadable(error.to_string()));
@@ -295,7 +301,7 @@ impl Actor {
                 Vec::new()
             }
         };
-        self.questions.insert(ticket, Question { subject, embedding });
+        self.questions.insert(ticket, Question { subject, embedding, spent });
         self.answer(&[ticket]).await;
     }
 
@@ -303,9 +309,11 @@ impl Actor {
     async fn answer(&mut self, tickets: &[Ticket]) {
         let Some(teacher) = &mut self.teacher else { return };
         let Some(embedder) = &mut teacher.embedder else { return };
+        let clock = Stopwatch::start();
         let fitted = teacher.solver.fit(self.album.support(&self.lesson));
         for &ticket in tickets {
-            let Some(question) = self.questions.get(&ticket) else { continue };
+            let Some(question) = self.questions.get_mut(&ticket) else { continue };
+            let spent = question.spent.take();
             let (embedding, place) = match question.subject {
                 Subject::Image(_) => (question.embedding.as_slice(), None),
                 Subject::HeldOut(id) => {
@@ -323,7 +331,8 @@ impl Actor {
                     let classes = fitted.support.classes.iter().map(|members| members.class);
                     let classes = classes.zip(probabilities.iter().map(|probability| *probability as f32)).collect();
                     let none_of_these = none as f32;
-                    self.outbox.send(TeachEvent::Prediction(Prediction { ticket, classes, none_of_these }));
+                    let spent = spent.map(|spent| Spent { classes: clock.seconds(), ..spent });
+                    self.outbox.send(TeachEvent::Prediction(Prediction { ticket, classes, none_of_these, spent }));
                 }
                 Err(error) => {
                     let message = error.to_string();

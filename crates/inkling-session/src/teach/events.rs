@@ -104,6 +104,27 @@ pub struct Prediction {
     pub classes: Vec<(ClassId, f32)>,
     /// The probability that the image belongs to no class.
     pub none_of_these: f32,
+    /// Where the time went that the session spent on an image from outside the classes; none where
+    /// its embedding was at hand already.
+    pub spent: Option<Spent>,
+}
+
+/// Seconds that a teaching session spent on an image, by what it did.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Spent {
+    /// Decoding it, and bringing it to the size that the learner takes.
+    pub picture: f64,
+    /// The network: upload, passes, the embedding's way back.
+    pub network: f64,
+    /// From the embedding to probabilities, the fit of the classes included.
+    pub classes: f64,
+}
+
+impl Spent {
+    /// All of it.
+    pub fn seconds(&self) -> f64 {
+        self.picture + self.network + self.classes
+    }
 }
 
 impl Prediction {

@@ -9,6 +9,9 @@ use super::prepare::decode;
 /// The most columns or rows of raw pixels.
 const MAX_SIDE: u32 = 16_384;
 
+/// The most pixels along a side of an image that a camera gave.
+const MOST_STILL_SIDE: usize = 256;
+
 /// An image as it came.
 #[derive(Clone, PartialEq, Eq)]
 pub enum ImageData {
@@ -78,6 +81,38 @@ impl RgbaImage {
         fits.then_some(Self { width, height, pixels })
     }
 
+    /// The square in the middle of a camera's frame `[height, width, 4]`, averaged down to at most 256
+    /// pixels a side: a size that any learner can use and a project can hold by the hundred. None for
+    /// a frame whose bytes do not fit its size.
+    pub fn of_frame(width: u32, height: u32, rgba: &[u8]) -> Option<Self> {
+        let (width, height) = (width as usize, height as usize);
+        if rgba.len() != width * height * 4 {
+            return None;
+        }
+        let square = width.min(height);
+        let side = square.min(MOST_STILL_SIDE);
+        let (left, top) = ((width - square) / 2, (height - square) / 2);
+        let span = |place: usize| place * square / side..(place + 1) * square / side;
+        let mut pixels = Vec::with_capacity(side * side * 4);
+        for row in 0..side {
+            for column in 0..side {
+                let mut sums = [0usize; 4];
+                let mut count = 0;
+                for y in span(row) {
+                    let line = ((top + y) * width + left) * 4;
+                    let columns = span(column);
+                    let bytes = rgba.get(line + columns.start * 4..line + columns.end * 4).unwrap_or_default();
+                    for pixel in bytes.chunks_exact(4) {
+                        sums.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += usize::from(*value));
+                        count += 1;
+                    }
+                }
+                pixels.extend(sums.map(|sum| (sum / count.max(1)) as u8));
+            }
+        }
+        Self::new(side as u32, side as u32, pixels)
+    }
+
     /// Columns.
     pub fn width(&self) -> u32 {
         self.width
@@ -97,5 +132,30 @@ impl RgbaImage {
 impl fmt::Debug for RgbaImage {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "RgbaImage({}×{})", self.width, self.height)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_still_is_the_middle_of_its_frame() {
+        // Red on the left and right, green in the middle square.
+        let (width, height) = (640, 480);
+        let pixel = |x: u32| if (80..560).contains(&x) { [0, 200, 0, 255] } else { [200, 0, 0, 255] };
+        let rgba: Vec<u8> = (0..height).flat_map(|_| (0..width).flat_map(pixel)).collect();
+        let image = RgbaImage::of_frame(width, height, &rgba).unwrap();
+        assert_eq!((image.width(), image.height()), (256, 256));
+        assert!(image.pixels().chunks_exact(4).all(|pixel| pixel == [0, 200, 0, 255]));
+    }
+
+    #[test]
+    fn small_frames_stay_as_they_are_and_torn_ones_are_none() {
+        let rgba: Vec<u8> = (0..3 * 3 * 4).collect();
+        let image = RgbaImage::of_frame(3, 3, &rgba).unwrap();
+        assert_eq!(image.pixels()[..], rgba);
+        assert_eq!(RgbaImage::of_frame(4, 3, &rgba), None);
+        assert_eq!(RgbaImage::of_frame(0, 0, &[]), None);
     }
 }

@@ -32,7 +32,7 @@ impl LearnerFile {
             return Err(format!("{name} cannot be used: it is larger than any learner of this program"));
         }
         let weights = TensorFile::decode(&bytes).map_err(|reason| format!("{name} cannot be used: {reason}"))?;
-        let card = weights.learner_card().ok_or_else(|| {
+        let card = weights.teaching_card().ok_or_else(|| {
             format!(
                 "{name} cannot be used: it has no model card, so its network is unknown; take weights.safetensors \
                  from a checkpoint of Inkling"
@@ -68,6 +68,11 @@ impl LearnerFile {
     /// The tensors.
     pub fn weights(&self) -> &TensorFile {
         &self.weights
+    }
+
+    /// The same, to be kept.
+    pub fn shared_weights(&self) -> Arc<TensorFile> {
+        Arc::clone(&self.weights)
     }
 
     /// What to show of it.

@@ -22,7 +22,7 @@ mod strangers;
 mod support;
 
 pub use classroom::{Class, ClassId, ClassImage, Classroom, ImageId, Lesson, NewImage};
-pub use events::{Confusion, Prediction, Subject, TeachCommand, TeachEvent, Ticket};
+pub use events::{Confusion, Prediction, Spent, Subject, TeachCommand, TeachEvent, Ticket};
 pub use handle::{TeachHandle, start_teaching};
 pub use image::{ImageData, RgbaImage};
 pub use inkling_data::ImageShape;

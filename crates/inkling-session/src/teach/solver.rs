@@ -7,7 +7,7 @@ use super::events::Confusion;
 use super::prototypes::{Means, Rule, softmax};
 use super::strangers::Strangers;
 use super::support::Support;
-use crate::config::{HeadKind, Metric};
+use crate::config::{HeadConfig, HeadKind, Metric};
 use crate::run::SessionError;
 use crate::run::embed::{EmbeddedTask, Embedder};
 use crate::tensor_file::TensorFile;
@@ -38,12 +38,12 @@ pub(super) type Probabilities = (Vec<f64>, f64);
 
 impl Solver {
     /// The solver of a learner.
-    pub(super) fn of(kind: HeadKind, metric: Metric, weights: &TensorFile) -> Self {
-        let scale = || weights.tensors.get("head.scale").and_then(|tensor| tensor.as_f32()?.first().copied());
-        match (kind, metric) {
+    pub(super) fn of(head: &HeadConfig, weights: &TensorFile) -> Self {
+        let learned = || weights.tensors.get("head.scale").and_then(|tensor| tensor.as_f32()?.first().copied());
+        match (head.kind, head.metric) {
             (HeadKind::Prototypes, Metric::Euclidean) => Self::Prototypes(Rule::Euclidean),
             (HeadKind::Prototypes, Metric::Cosine) => {
-                Self::Prototypes(Rule::Cosine { scale: scale().map_or(1.0, f64::from) })
+                Self::Prototypes(Rule::Cosine { scale: learned().unwrap_or_else(|| head.scale()).into() })
             }
             _ => Self::Head,
         }

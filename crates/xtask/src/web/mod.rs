@@ -1,5 +1,6 @@
 //! The browser's app: `inkling-web` compiled to WebAssembly, with its page, in `web/dist`.
 
+mod learners;
 pub mod pack;
 pub mod page;
 mod policy;
@@ -39,6 +40,7 @@ pub fn build(workspace: &Workspace, fast: bool) -> Result<PathBuf> {
         let (compiled, kept) = (folder.join("inkling_web.wasm"), folder.join(module.file));
         std::fs::copy(&compiled, &kept).with_context(|| format!("cannot copy {}", compiled.display()))?;
     }
+    learners::prepare(workspace)?;
     let mut pack = workspace.cargo();
     pack.args(["run", "--quiet", "--package", "xtask", "--features", "bindgen", "--", "pack"]).arg(&folder);
     if fast {
@@ -83,7 +85,9 @@ pub fn serve(workspace: &Workspace, fast: bool, port: u16) -> Result<()> {
 pub fn bench(workspace: &Workspace) -> Result<()> {
     let machine = setup::run(workspace, Needs { browser: true, node: true, ..Needs::default() })?;
     let dist = build(workspace, false)?;
-    page::measure(workspace, &dist, &page::Programs::of(&machine)?)
+    let programs = page::Programs::of(&machine)?;
+    page::measure_camera(workspace, &dist, &programs)?;
+    page::measure(workspace, &dist, &programs)
 }
 
 /// Meta-trains in a page and natively on the same software adapter, and prints how they compare.

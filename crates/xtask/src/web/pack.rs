@@ -1,5 +1,5 @@
 //! Puts the site together: the modules and their JavaScript, the page, the JavaScript package with
-//! its example, the shipped learner, and the list of files that the service worker keeps. It says
+//! its example, the shipped learner and those to fetch, and the list of files that the service worker keeps. It says
 //! what a visitor has to fetch.
 
 use std::path::Path;
@@ -20,7 +20,7 @@ const LEARNER: &str = "crates/inkling-session/learners/scenes.safetensors";
 pub fn run(workspace: &Workspace, folder: &Path, fast: bool) -> Result<()> {
     use anyhow::Context;
 
-    use super::{MODULES, dist, sizes, stamp};
+    use super::{MODULES, dist, learners, sizes, stamp};
 
     let (dist, web) = (dist(workspace), workspace.root().join("web"));
     if dist.exists() {
@@ -34,6 +34,7 @@ pub fn run(workspace: &Workspace, folder: &Path, fast: bool) -> Result<()> {
     for place in ["learner.safetensors", "package/learner.safetensors"] {
         copy(&workspace.root().join(LEARNER), &dist.join(place))?;
     }
+    learners::copy(workspace, &dist)?;
     stamp::service_worker(&dist)?;
     // A fast build is not optimised: its size says nothing, and takes a minute to compute.
     if fast { Ok(()) } else { sizes::report(&dist) }

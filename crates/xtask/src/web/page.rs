@@ -51,6 +51,14 @@ pub fn measure(workspace: &Workspace, dist: &Path, programs: &Programs) -> Resul
     succeed(command(workspace, dist, programs)?.arg("app/measure.mjs"))
 }
 
+/// Prints how long a camera's picture takes to its probabilities, as `measure-camera.mjs` measures.
+///
+/// # Errors
+/// When the page does not run, or does not answer.
+pub fn measure_camera(workspace: &Workspace, dist: &Path, programs: &Programs) -> Result<()> {
+    succeed(command(workspace, dist, programs)?.arg("app/measure-camera.mjs"))
+}
+
 /// Prints how meta-training in a page compares with the native program, which is built already, on
 /// the browser's own software adapter.
 ///

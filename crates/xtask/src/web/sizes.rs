@@ -20,6 +20,7 @@ pub fn report(dist: &Path) -> Result<()> {
     let measure = |file: String| Size::of(&dist.join(&file)).map(|size| (file, size));
     let sizes = files(dist)?.into_iter().map(measure).collect::<Result<Vec<_>>>()?;
     let (package, page): (Vec<_>, Vec<_>) = sizes.into_iter().partition(|(file, _)| file.starts_with("package/"));
+    let (offered, page): (Vec<_>, Vec<_>) = page.into_iter().partition(|(file, _)| file.starts_with("learners/"));
     let (code, rest): (Vec<_>, Vec<_>) = page.into_iter().partition(|(file, _)| is_code(file));
     let sum = |sizes: &[(String, Size)]| sizes.iter().fold(Size::default(), |sum, (_, size)| sum.plus(size));
 
@@ -30,6 +31,7 @@ pub fn report(dist: &Path) -> Result<()> {
     let total = sum(&code);
     println!("  {:<34}{total}  (at most {})", "the page's code", megabytes(CODE_LIMIT_BYTES));
     println!("  {:<34}{}", "its learner, icons and the rest", sum(&rest));
+    println!("  {:<34}{}", "learners, for those who ask", sum(&offered));
     println!("  {:<34}{}", "the JavaScript package", sum(&package));
     total.check()
 }

@@ -6,8 +6,9 @@ use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 
 const WORKER: &str = "service-worker.js";
-/// The package is for other pages.
-const PACKAGE: &str = "package/";
+/// The package is for other pages, and learners to fetch for those who ask for them: the app keeps
+/// them itself then.
+const LEFT_OUT: [&str; 2] = ["package/", "learners/"];
 const VERSION: &str = "@VERSION@";
 const FILES: &str = "[\"@FILES@\"]";
 
@@ -24,7 +25,7 @@ pub fn service_worker(dist: &Path) -> Result<()> {
         "{} has no place for {VERSION} or {FILES}",
         worker.display()
     );
-    let belongs = |file: &String| file != WORKER && !file.starts_with(PACKAGE);
+    let belongs = |file: &String| file != WORKER && !LEFT_OUT.iter().any(|folder| file.starts_with(folder));
     let files: Vec<String> = super::sizes::files(dist)?.into_iter().filter(belongs).collect();
     // The worker's own text belongs to the version as well.
     let mut hash = Sha256::new_with_prefix(&template);
@@ -56,6 +57,8 @@ mod tests {
         std::fs::create_dir(dist.path().join("icons")).unwrap();
         std::fs::create_dir(dist.path().join("package")).unwrap();
         std::fs::write(dist.path().join("package/b.js"), "b").unwrap();
+        std::fs::create_dir(dist.path().join("learners")).unwrap();
+        std::fs::write(dist.path().join("learners/large.safetensors"), "c").unwrap();
         std::fs::write(dist.path().join("index.html"), page).unwrap();
         std::fs::write(dist.path().join("icons/a.png"), "a").unwrap();
         std::fs::write(dist.path().join(WORKER), "const V = \"@VERSION@\", F = [\"@FILES@\"];").unwrap();
