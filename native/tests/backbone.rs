@@ -62,15 +62,14 @@ fn every_learner_goes_on_from_a_file_of_weights() {
     // A head alone: no gradient goes through the network.
     let head = ["model.trained=nothing", "--set", "head.kind=ridge", "--out", "head"];
     done(folder, &[&further[..], &head].concat());
-    // The whole network, of first order.
+    // The whole network, of first order, and through its inner steps.
     std::fs::write(folder.join("fomaml.toml"), LITE0.replace("[gradient]", "[learner]\nkind = \"fomaml\"\n[gradient]"))
         .unwrap();
     let first_order = ["train", "--config", "fomaml.toml", "--set", &from, "--set", "training.steps=1", "--set"];
     let full = ["gradient.estimator=full", "--set", "learner.inner_steps=1", "--out", "fomaml"];
     done(folder, &[&first_order[..], &full].concat());
     let second = ["gradient.estimator=full", "--set", "learner.kind=maml", "--out", "maml"];
-    let text = refused(folder, &[&first_order[..], &second].concat(), 2);
-    assert!(text.contains("Hessian-vector") && text.contains("fomaml"), "{text}");
+    done(folder, &[&first_order[..], &second].concat());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 // Convolution of each channel by itself.
 //   y[i,c,r,s] = Σ_{u,v} w[c,u,v] · x[i, c, stride·r + u − padding, stride·s + v − padding]
-// with zeros outside the image; w is that of task i / images_per_task.
+// with zeros outside the image; w is that of task i / images_per_task. accumulate = 1: added to what is
+// there.
 // One invocation owns four neighbouring pixels of one row of the output.
 // Launch: images · channels · out_height · ⌈out_width / 4⌉ invocations. Loop bound: kernel².
 // Workgroup memory: none.
@@ -22,6 +23,7 @@ struct Params {
     images_per_task: u32,
     parameter_stride: u32,
     weight_offset: u32,
+    accumulate: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -77,6 +79,10 @@ fn main(
 
     let to = row * params.out_width + out_x;
     let columns = params.out_width - out_x;
+    if params.accumulate != 0u {
+        let at = to + min(vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(columns - 1u));
+        sum += vec4<f32>(output[at.x], output[at.y], output[at.z], output[at.w]);
+    }
     output[to] = sum.x;
     if columns > 1u {
         output[to + 1u] = sum.y;

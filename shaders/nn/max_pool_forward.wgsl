@@ -1,10 +1,10 @@
-// Max-pooling whose windows may overlap.
-//   y[r,s] = max over u, v < kernel of x[stride·r + u − padding, stride·s + v − padding]
-// over the pixels inside the image; every window has at least one.
+// Max-pooling whose windows may overlap; with the tangent of x as values, also its tangent.
+//   y[r,s] = values at the first largest x[stride·r + u − padding, stride·s + v − padding], u, v < kernel
+// over the pixels inside the image; every window has at least one. values = x: the largest itself.
 // One invocation owns one cell of the output.
 // Launch: images · channels · out_height · out_width invocations. Loop bound: kernel².
 // Workgroup memory: none.
-// Bindings: input [images · channels, in_height, in_width];
+// Bindings: input, values [images · channels, in_height, in_width];
 // output [images · channels, out_height, out_width].
 
 #import shared/grid.wgsl
@@ -22,7 +22,8 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> input: array<f32>;
-@group(0) @binding(2) var<storage, read_write> output: array<f32>;
+@group(0) @binding(2) var<storage, read> values: array<f32>;
+@group(0) @binding(3) var<storage, read_write> output: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -44,14 +45,16 @@ fn main(
     let bottom = min(window_y + params.kernel - params.padding, params.in_height);
     let right = min(window_x + params.kernel - params.padding, params.in_width);
     let first = plane * params.in_height * params.in_width;
-    var best = input[first + top * params.in_width + left];
+    var pixel = first + top * params.in_width + left;
+    var best = input[pixel];
     for (var y = top; y < bottom; y += 1u) {
         for (var x = left; x < right; x += 1u) {
-            let value = input[first + y * params.in_width + x];
-            if value > best {
-                best = value;
+            let at = first + y * params.in_width + x;
+            if input[at] > best {
+                best = input[at];
+                pixel = at;
             }
         }
     }
-    output[index] = best;
+    output[index] = values[pixel];
 }

@@ -304,7 +304,7 @@ impl Conv2d {
 
     /// `output_dot` = the tangent of [`Conv2d::forward`]: convolution of `input_dot` with the
     /// weights, plus that of `input` with the direction's weights, plus the direction's bias.
-    /// Without `input_dot` the input has no tangent.
+    /// Without `input_dot` the input has no tangent, without a direction the weights have none.
     ///
     /// # Errors
     /// Device errors.
@@ -313,7 +313,7 @@ impl Conv2d {
         recorder: &mut Recorder,
         span: Span,
         (input, input_dot): (&Buffer, Option<&Buffer>),
-        (weights, direction): (ConvWeights<'_>, ConvWeights<'_>),
+        (weights, direction): (ConvWeights<'_>, Option<ConvWeights<'_>>),
         output_dot: &Buffer,
     ) -> Result<(), GpuError> {
         let mut write = Write::Replace;
@@ -321,7 +321,12 @@ impl Conv2d {
             self.convolve(recorder, span, input_dot, weights, (NONE, write), output_dot).await?;
             write = Write::Add;
         }
-        self.convolve(recorder, span, input, direction, (self.bias_offset, write), output_dot).await
+        match direction {
+            Some(direction) => {
+                self.convolve(recorder, span, input, direction, (self.bias_offset, write), output_dot).await
+            }
+            None => Ok(()),
+        }
     }
 
     async fn convolve(
@@ -358,8 +363,9 @@ impl Conv2d {
         self.convolve_back(recorder, span, d_output, weights, write, d_input).await
     }
 
-    /// `d_input_dot` = the tangent of [`Conv2d::backward_input`]: that of `d_output_dot` with the
-    /// weights plus that of `d_output` with the direction's.
+    /// `d_input_dot` = the tangent of [`Conv2d::backward_input`], or is added to: that of
+    /// `d_output_dot` with the weights plus that of `d_output` with the direction's, where the weights
+    /// have a tangent.
     ///
     /// # Errors
     /// Device errors.
@@ -368,11 +374,14 @@ impl Conv2d {
         recorder: &mut Recorder,
         span: Span,
         (d_output, d_output_dot): (&Buffer, &Buffer),
-        (weights, direction): (ConvWeights<'_>, ConvWeights<'_>),
-        d_input_dot: &Buffer,
+        (weights, direction): (ConvWeights<'_>, Option<ConvWeights<'_>>),
+        (d_input_dot, write): (&Buffer, Write),
     ) -> Result<(), GpuError> {
-        self.convolve_back(recorder, span, d_output_dot, weights, Write::Replace, d_input_dot).await?;
-        self.convolve_back(recorder, span, d_output, direction, Write::Add, d_input_dot).await
+        self.convolve_back(recorder, span, d_output_dot, weights, write, d_input_dot).await?;
+        match direction {
+            Some(direction) => self.convolve_back(recorder, span, d_output, direction, Write::Add, d_input_dot).await,
+            None => Ok(()),
+        }
     }
 
     async fn convolve_back(

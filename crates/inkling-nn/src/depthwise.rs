@@ -78,7 +78,7 @@ impl Depthwise {
         self.shape.padding.before(self.in_size[0], self.shape.kernel, self.shape.stride)
     }
 
-    /// `output` = convolution of `input`, for the images of `span`.
+    /// `output` = convolution of `input`, for the images of `span`, or is added to.
     ///
     /// # Errors
     /// Device errors.
@@ -88,10 +88,11 @@ impl Depthwise {
         span: Span,
         input: &Buffer,
         parameters: &Buffer,
-        output: &Buffer,
+        (output, write): (&Buffer, Write),
     ) -> Result<(), GpuError> {
         recorder.work(f64::from(span.all_images()) * self.flops());
-        if let Some(strips) = self.strips {
+        // The strips' kernels only replace: to be able to add costs as many loads again.
+        if let (Some(strips), Write::Replace) = (self.strips, write) {
             return self.strips_forward(recorder, strips, span, parameters, (input, output));
         }
         let params = depthwise_forward::Params {
@@ -107,6 +108,7 @@ impl Depthwise {
             images_per_task: span.images_per_task(),
             parameter_stride: span.parameter_stride(),
             weight_offset: span.parameter_offset(self.weight_offset),
+            accumulate: write as u32,
         };
         let buffers =
             depthwise_forward::Buffers { input: input.all(), parameters: parameters.all(), output: output.all() };
@@ -127,7 +129,6 @@ impl Depthwise {
         (d_input, write): (&Buffer, Write),
     ) -> Result<(), GpuError> {
         recorder.work(f64::from(span.all_images()) * self.flops());
-        // The strips' kernels only replace: to be able to add costs as many loads again.
         if let (Some(strips), Write::Replace) = (self.strips, write) {
             return self.strips_backward_input(recorder, strips, span, parameters, (d_output, d_input));
         }
@@ -153,6 +154,52 @@ impl Depthwise {
         };
         let pixels = u64::from(self.in_size[0]) * u64::from(self.in_size[1]);
         recorder.dispatch(params, buffers, u64::from(span.all_images() * self.channels) * pixels)
+    }
+
+    /// `output_dot` = the tangent of [`Depthwise::forward`]: convolution of `input_dot`, where the
+    /// input has a tangent, with the weights, plus that of `input` with the direction, where the
+    /// weights have one.
+    ///
+    /// # Errors
+    /// Device errors.
+    pub fn tangent(
+        &self,
+        recorder: &mut Recorder,
+        span: Span,
+        (input, input_dot): (&Buffer, Option<&Buffer>),
+        (parameters, direction): (&Buffer, Option<&Buffer>),
+        output_dot: &Buffer,
+    ) -> Result<(), GpuError> {
+        let mut write = Write::Replace;
+        if let Some(input_dot) = input_dot {
+            self.forward(recorder, span, input_dot, parameters, (output_dot, write))?;
+            write = Write::Add;
+        }
+        match direction {
+            Some(direction) => self.forward(recorder, span, input, direction, (output_dot, write)),
+            None => Ok(()),
+        }
+    }
+
+    /// `d_input_dot` = the tangent of [`Depthwise::backward_input`], or is added to: that of
+    /// `d_output_dot` with the weights plus that of `d_output` with the direction, where the weights
+    /// have one.
+    ///
+    /// # Errors
+    /// Device errors.
+    pub fn backward_input_tangent(
+        &self,
+        recorder: &mut Recorder,
+        span: Span,
+        (d_output, d_output_dot): (&Buffer, &Buffer),
+        (parameters, direction): (&Buffer, Option<&Buffer>),
+        (d_input_dot, write): (&Buffer, Write),
+    ) -> Result<(), GpuError> {
+        self.backward_input(recorder, span, d_output_dot, parameters, (d_input_dot, write))?;
+        match direction {
+            Some(direction) => self.backward_input(recorder, span, d_output, direction, (d_input_dot, Write::Add)),
+            None => Ok(()),
+        }
     }
 
     /// Elements of the partial sums that the weight gradient of up to `images` images needs, of up
@@ -218,5 +265,25 @@ impl Depthwise {
         let buffers =
             conv2d_reduce_partials::Buffers { partials: target.partials.all(), gradient: target.gradient.all() };
         recorder.dispatch(params, buffers, u64::from(tasks) * u64::from(weights))
+    }
+
+    /// Adds the tangent of [`Depthwise::backward_weight`]: the gradient of `input` and `d_output_dot`
+    /// plus, where the input has a tangent, that of `input_dot` and `d_output`.
+    ///
+    /// # Errors
+    /// Device errors.
+    pub fn backward_weight_tangent(
+        &self,
+        recorder: &mut Recorder,
+        span: Span,
+        (input, input_dot): (&Buffer, Option<&Buffer>),
+        (d_output, d_output_dot): (&Buffer, &Buffer),
+        target: GradientTarget<'_>,
+    ) -> Result<(), GpuError> {
+        self.backward_weight(recorder, span, input, d_output_dot, target)?;
+        match input_dot {
+            Some(input_dot) => self.backward_weight(recorder, span, input_dot, d_output, target),
+            None => Ok(()),
+        }
     }
 }

@@ -19,6 +19,7 @@ mod norm;
 mod norm_tangent;
 mod norm_unpooled;
 mod plain;
+mod plain_tangent;
 mod pointwise;
 mod pool;
 mod weights;

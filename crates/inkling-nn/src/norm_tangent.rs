@@ -26,8 +26,8 @@ pub struct NormTangentPart<'b> {
     pub input_dot: &'b Buffer,
     /// Tangent of `part.d_output`, from the same element on; backward only.
     pub d_output_dot: &'b Buffer,
-    /// Tangent of `part.d_input`; backward only.
-    pub d_input_dot: &'b Buffer,
+    /// Tangent of `part.d_input`; backward only, none where nobody needs it.
+    pub d_input_dot: Option<&'b Buffer>,
 }
 
 /// What the tangents of a span share.
@@ -261,6 +261,7 @@ impl NormPool {
         context: NormTangentContext<'_>,
     ) -> Result<(), GpuError> {
         let NormTangentPart { part, input_dot, d_output_dot, d_input_dot } = part;
+        let Some(d_input_dot) = d_input_dot else { return Ok(()) };
         let span = context.primal.span;
         let (_, images_per_set, groups) = self.rows(span);
         let params = norm_backward_input_tangent::Params {

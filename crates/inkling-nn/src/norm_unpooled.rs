@@ -3,7 +3,7 @@
 use inkling_gpu::kernels::{norm_frozen_backward, norm_unpooled_forward};
 use inkling_gpu::{Buffer, GpuError, Recorder};
 
-use crate::norm::{NormContext, NormPart, NormPool, SEGMENT_CELLS};
+use crate::norm::{Norm, NormContext, NormPart, NormPool, SEGMENT_CELLS};
 
 /// Pixels of an invocation of the forward pass.
 const FORWARD_PIXELS: u32 = 64;
@@ -77,5 +77,24 @@ impl NormPool {
             d_input: d_input.all(),
         };
         recorder.dispatch(params, buffers, u64::from(part.images * self.channels) * u64::from(segments))
+    }
+
+    /// Whether tangents go through the layer where its scale and shift have none: it is then linear
+    /// where its activation is open.
+    pub(crate) fn is_linear_when_frozen(&self) -> bool {
+        self.norm == Norm::Frozen && self.window == 1
+    }
+
+    /// The tangent of a part where statistics, scale and shift are frozen: what the gradient of the
+    /// output would be on its way back.
+    pub(crate) fn frozen_tangent(
+        &self,
+        recorder: &mut Recorder,
+        part: &NormPart<'_>,
+        context: NormContext<'_>,
+        (input_dot, output_dot): (&Buffer, &Buffer),
+    ) -> Result<(), GpuError> {
+        let part = NormPart { d_output: input_dot, d_output_offset: 0, ..*part };
+        self.frozen_backward(recorder, &part, context, output_dot)
     }
 }

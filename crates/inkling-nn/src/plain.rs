@@ -8,7 +8,7 @@ use inkling_gpu::kernels::{
 use inkling_gpu::{Buffer, GpuError, Recorder};
 
 /// Invocations that add up one plane together.
-const PLANE_INVOCATIONS: u64 = 64;
+pub(crate) const PLANE_INVOCATIONS: u64 = 64;
 
 /// What a layer without parameters computes, for each image.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -73,6 +73,32 @@ impl MaxPool {
     pub(crate) fn out_size(&self) -> [u32; 2] {
         self.in_size.map(|size| (size + 2 * self.padding).saturating_sub(self.kernel) / self.stride + 1)
     }
+
+    /// `output` = what `values` has where `input` is largest in each window.
+    ///
+    /// # Errors
+    /// Device errors.
+    pub(crate) fn gather(
+        &self,
+        recorder: &mut Recorder,
+        images: u32,
+        [input, values]: [&Buffer; 2],
+        output: &Buffer,
+    ) -> Result<(), GpuError> {
+        let (planes, [out_height, out_width]) = (images * self.channels, self.out_size());
+        let params = max_pool_forward::Params {
+            planes,
+            in_height: self.in_size[0],
+            in_width: self.in_size[1],
+            out_height,
+            out_width,
+            kernel: self.kernel,
+            stride: self.stride,
+            padding: self.padding,
+        };
+        let buffers = max_pool_forward::Buffers { input: input.all(), values: values.all(), output: output.all() };
+        recorder.dispatch(params, buffers, u64::from(planes) * u64::from(out_height * out_width))
+    }
 }
 
 /// What a backward pass finds: both inputs (twice the first where there is one), the output, and
@@ -115,6 +141,9 @@ impl Plain {
         if let Self::Drop(drop) = self {
             return keys.map_or(Ok(()), |keys| drop.apply(recorder, images, (input, keys), output));
         }
+        if let Self::MaxPool(pool) = self {
+            return pool.gather(recorder, images, [input, input], output);
+        }
         let (input, second, output) = (input.all(), second.all(), output.all());
         match *self {
             Self::Rectify { elements, slope } => {
@@ -128,28 +157,13 @@ impl Plain {
                 let params = silu_forward::Params { elements: elements as u32 };
                 recorder.dispatch(params, silu_forward::Buffers { input, output }, elements.div_ceil(4))
             }
-            Self::MaxPool(pool) => {
-                let (planes, [out_height, out_width]) = (images * pool.channels, pool.out_size());
-                let params = max_pool_forward::Params {
-                    planes,
-                    in_height: pool.in_size[0],
-                    in_width: pool.in_size[1],
-                    out_height,
-                    out_width,
-                    kernel: pool.kernel,
-                    stride: pool.stride,
-                    padding: pool.padding,
-                };
-                let cells = u64::from(planes) * u64::from(out_height * out_width);
-                recorder.dispatch(params, max_pool_forward::Buffers { input, output }, cells)
-            }
             Self::Gate { channels, pixels } => {
                 let params = gate_forward::Params { planes: images * channels, pixels };
                 let elements = u64::from(images * channels) * u64::from(pixels);
                 let buffers = gate_forward::Buffers { input, gates: second, output };
                 recorder.dispatch(params, buffers, elements.div_ceil(4))
             }
-            Self::Drop(_) => Ok(()),
+            Self::MaxPool(_) | Self::Drop(_) => Ok(()),
         }
     }
 

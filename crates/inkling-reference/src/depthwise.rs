@@ -58,12 +58,14 @@ macro_rules! geometry {
 }
 
 /// Depthwise convolution: input `[images, channels, in_height, in_width]`, output
-/// `[images, channels, out_height, out_width]`.
+/// `[images, channels, out_height, out_width]`; where `accumulate`, added to what is there.
 pub fn depthwise_forward<F: Real>(params: &DepthwiseForwardParams, input: &[F], parameters: &[F], output: &mut [F]) {
     let geometry = geometry!(params);
     let task_offset = |image| image / params.images_per_task as usize * params.parameter_stride as usize;
     let outputs = geometry.images * geometry.channels * geometry.out_height * geometry.out_width;
-    output[..outputs].fill(F::ZERO);
+    if params.accumulate == 0 {
+        output[..outputs].fill(F::ZERO);
+    }
     geometry.for_each_product(|image, x, y, weight| {
         output[y] += parameters[params.weight_offset as usize + task_offset(image) + weight] * input[x];
     });

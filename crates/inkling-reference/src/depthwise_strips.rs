@@ -20,6 +20,7 @@ macro_rules! common {
             images_per_task: $params.images_per_task,
             parameter_stride: $params.parameter_stride,
             weight_offset: $params.weight_offset,
+            accumulate: 0,
             $($field: $value),*
         }
     };
@@ -38,7 +39,7 @@ macro_rules! same {
             depthwise_forward(&params, $input, $parameters, $output);
         } else {
             let params = common!(DepthwiseBackwardInputParams, $params, $kernel, 1, $kernel / 2, {
-                in_height: in_height, in_width: in_width, out_height: out_height, out_width: out_width, accumulate: 0,
+                in_height: in_height, in_width: in_width, out_height: out_height, out_width: out_width,
             });
             depthwise_backward_input(&params, $input, $parameters, $output);
         }
@@ -92,7 +93,7 @@ pub fn depthwise3x3_stride2_backward_input<F: Real>(
 ) {
     let params = common!(DepthwiseBackwardInputParams, params, 3, 2, params.padding, {
         in_height: params.in_height, in_width: params.in_width,
-        out_height: params.out_height, out_width: params.out_width, accumulate: 0,
+        out_height: params.out_height, out_width: params.out_width,
     });
     depthwise_backward_input(&params, d_output, parameters, d_input);
 }
@@ -106,7 +107,7 @@ pub fn depthwise5x5_stride2_backward_input<F: Real>(
 ) {
     let params = common!(DepthwiseBackwardInputParams, params, 5, 2, params.padding, {
         in_height: params.in_height, in_width: params.in_width,
-        out_height: params.out_height, out_width: params.out_width, accumulate: 0,
+        out_height: params.out_height, out_width: params.out_width,
     });
     depthwise_backward_input(&params, d_output, parameters, d_input);
 }

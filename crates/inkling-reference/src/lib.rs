@@ -90,8 +90,8 @@ pub use params_plain::*;
 pub use params_solve::*;
 pub use peak::{peak_copy, peak_multiply};
 pub use plain::{
-    drop_forward, gate_backward, gate_forward, max_pool_backward, max_pool_forward, rectify_backward, rectify_forward,
-    silu_backward, silu_forward,
+    drop_forward, gate_backward, gate_backward_tangent, gate_forward, gate_tangent, max_pool_backward,
+    max_pool_forward, rectify_backward, rectify_forward, silu_backward, silu_backward_tangent, silu_forward,
 };
 pub use pointwise::{pointwise_backward_weight, pointwise_forward, pointwise_pack};
 pub use pool::{global_average_pool_backward, global_average_pool_forward, sum_forward};

@@ -16,6 +16,7 @@ pub struct DepthwiseForwardParams {
     pub images_per_task: u32,
     pub parameter_stride: u32,
     pub weight_offset: u32,
+    pub accumulate: u32,
 }
 
 /// `shaders/nn/depthwise_backward_input.wgsl`.

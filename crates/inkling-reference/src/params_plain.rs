@@ -27,6 +27,12 @@ pub struct SiluBackwardParams {
     pub elements: u32,
 }
 
+/// `shaders/nn/silu_backward_tangent.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SiluBackwardTangentParams {
+    pub elements: u32,
+}
+
 /// `shaders/nn/max_pool_forward.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MaxPoolForwardParams {
@@ -63,6 +69,20 @@ pub struct GateForwardParams {
 /// `shaders/nn/gate_backward.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GateBackwardParams {
+    pub planes: u32,
+    pub pixels: u32,
+}
+
+/// `shaders/nn/gate_tangent.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GateTangentParams {
+    pub planes: u32,
+    pub pixels: u32,
+}
+
+/// `shaders/nn/gate_backward_tangent.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GateBackwardTangentParams {
     pub planes: u32,
     pub pixels: u32,
 }

@@ -2,8 +2,9 @@
 //! squeeze-and-excitation, and dropout.
 
 use crate::{
-    DropForwardParams, GateBackwardParams, GateForwardParams, MaxPoolBackwardParams, MaxPoolForwardParams, Real,
-    RectifyBackwardParams, RectifyForwardParams, SiluBackwardParams, SiluForwardParams,
+    DropForwardParams, GateBackwardParams, GateBackwardTangentParams, GateForwardParams, GateTangentParams,
+    MaxPoolBackwardParams, MaxPoolForwardParams, Real, RectifyBackwardParams, RectifyForwardParams, SiluBackwardParams,
+    SiluBackwardTangentParams, SiluForwardParams,
 };
 
 fn sigmoid<F: Real>(x: F) -> F {
@@ -38,6 +39,23 @@ pub fn silu_backward<F: Real>(params: &SiluBackwardParams, input: &[F], d_output
     for at in 0..params.elements as usize {
         let open = sigmoid(input[at]);
         d_input[at] = d_output[at] * (open + input[at] * open * (F::ONE - open));
+    }
+}
+
+/// Tangent of [`silu_backward`].
+pub fn silu_backward_tangent<F: Real>(
+    params: &SiluBackwardTangentParams,
+    input: &[F],
+    input_dot: &[F],
+    d_output: &[F],
+    d_output_dot: &[F],
+    d_input_dot: &mut [F],
+) {
+    for at in 0..params.elements as usize {
+        let (x, open) = (input[at], sigmoid(input[at]));
+        let slope = open + x * open * (F::ONE - open);
+        let bend = open * (F::ONE - open) * (F::of(2.0) + x * (F::ONE - F::of(2.0) * open));
+        d_input_dot[at] = d_output_dot[at] * slope + d_output[at] * bend * input_dot[at];
     }
 }
 
@@ -89,10 +107,10 @@ impl Windows {
     }
 }
 
-/// The largest pixel of each window: input `[planes, in_height, in_width]`, output
-/// `[planes, out_height, out_width]`.
-pub fn max_pool_forward<F: Real>(params: &MaxPoolForwardParams, input: &[F], output: &mut [F]) {
-    windows!(params).for_each_largest(input, |cell, pixel| output[cell] = input[pixel]);
+/// `values` at the first largest pixel of each window: input and values `[planes, in_height,
+/// in_width]`, output `[planes, out_height, out_width]`.
+pub fn max_pool_forward<F: Real>(params: &MaxPoolForwardParams, input: &[F], values: &[F], output: &mut [F]) {
+    windows!(params).for_each_largest(input, |cell, pixel| output[cell] = values[pixel]);
 }
 
 /// Gradient with respect to the input: each cell's goes to its window's first largest pixel.
@@ -123,6 +141,46 @@ pub fn gate_backward<F: Real>(
         let products = (plane * pixels..(plane + 1) * pixels).map(|at| d_output[at] * input[at]);
         let open = sigmoid(gates[plane]);
         d_gates[plane] = products.fold(F::ZERO, |sum, product| sum + product) * open * (F::ONE - open);
+    }
+}
+
+/// Tangent of [`gate_forward`].
+pub fn gate_tangent<F: Real>(
+    params: &GateTangentParams,
+    input: &[F],
+    input_dot: &[F],
+    gates: &[F],
+    gates_dot: &[F],
+    output_dot: &mut [F],
+) {
+    let pixels = params.pixels as usize;
+    for at in 0..params.planes as usize * pixels {
+        let open = sigmoid(gates[at / pixels]);
+        let open_dot = open * (F::ONE - open) * gates_dot[at / pixels];
+        output_dot[at] = input_dot[at] * open + input[at] * open_dot;
+    }
+}
+
+/// Tangent of [`gate_backward`].
+// The kernel's bindings, in their order.
+#[allow(clippy::too_many_arguments)]
+pub fn gate_backward_tangent<F: Real>(
+    params: &GateBackwardTangentParams,
+    input: &[F],
+    input_dot: &[F],
+    gates: &[F],
+    gates_dot: &[F],
+    d_output: &[F],
+    d_output_dot: &[F],
+    d_gates_dot: &mut [F],
+) {
+    let pixels = params.pixels as usize;
+    for plane in 0..params.planes as usize {
+        let open = sigmoid(gates[plane]);
+        let bend = (F::ONE - F::of(2.0) * open) * gates_dot[plane];
+        let terms = (plane * pixels..(plane + 1) * pixels)
+            .map(|at| d_output_dot[at] * input[at] + d_output[at] * input_dot[at] + bend * d_output[at] * input[at]);
+        d_gates_dot[plane] = terms.fold(F::ZERO, |sum, term| sum + term) * open * (F::ONE - open);
     }
 }
 

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{check, dot, noise};
+use common::{along, check, check_tangent, dot, noise};
 use inkling_reference::*;
 
 const CHANNELS: u32 = 3;
@@ -30,6 +30,7 @@ fn forward_params([in_size, out_size]: [[u32; 2]; 2], [kernel, step, padding]: [
         images_per_task: IMAGES_PER_TASK,
         parameter_stride: stride(kernel),
         weight_offset: OFFSET,
+        accumulate: 0,
     }
 }
 
@@ -116,6 +117,41 @@ fn every_geometry_agrees_with_central_differences() {
             let gradient = weight_gradient(&forward, &input, &d_output, splits_per_task);
             check("parameters", &parameters, &gradient, |parameters| loss(&input, parameters));
         }
+    }
+}
+
+/// Two launches each, of which the second adds: the products of one factor with the other's tangent.
+#[test]
+fn tangents_agree_with_central_differences() {
+    for (sizes, window) in [([[5, 4], [5, 4]], [3, 1, 1]), ([[5, 7], [3, 4]], [3, 2, 1]), ([[6, 5], [6, 5]], [5, 1, 2])]
+    {
+        let forward = forward_params(sizes, window);
+        let backward = backward_params(&forward);
+        let inputs = (IMAGES * CHANNELS * sizes[0][0] * sizes[0][1]) as usize;
+        let outputs = (IMAGES * CHANNELS * sizes[1][0] * sizes[1][1]) as usize;
+        let parameters = (TASKS * stride(window[0])) as usize;
+        let [(x, x_dot), (w, w_dot), (dy, dy_dot)] =
+            [inputs, parameters, outputs].map(|count| (noise(1 + count as u64, count), noise(2 + count as u64, count)));
+        let mut y_dot = vec![f64::NAN; outputs];
+        depthwise_forward(&forward, &x_dot, &w, &mut y_dot);
+        depthwise_forward(&DepthwiseForwardParams { accumulate: 1, ..forward }, &x, &w_dot, &mut y_dot);
+        check_tangent("output", &y_dot, |step| {
+            let mut y = vec![f64::NAN; outputs];
+            depthwise_forward(&forward, &along(&x, &x_dot, step), &along(&w, &w_dot, step), &mut y);
+            y
+        });
+        let mut dx_dot = vec![f64::NAN; inputs];
+        depthwise_backward_input(&backward, &dy_dot, &w, &mut dx_dot);
+        depthwise_backward_input(&DepthwiseBackwardInputParams { accumulate: 1, ..backward }, &dy, &w_dot, &mut dx_dot);
+        check_tangent("d_input", &dx_dot, |step| {
+            let mut dx = vec![f64::NAN; inputs];
+            depthwise_backward_input(&backward, &along(&dy, &dy_dot, step), &along(&w, &w_dot, step), &mut dx);
+            dx
+        });
+        let products = [weight_gradient(&forward, &x, &dy_dot, 1), weight_gradient(&forward, &x_dot, &dy, 1)];
+        check_tangent("gradient", &along(&products[0], &products[1], 1.0), |step| {
+            weight_gradient(&forward, &along(&x, &x_dot, step), &along(&dy, &dy_dot, step), 1)
+        });
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{check, dot, noise};
+use common::{along, check, check_tangent, dot, noise};
 use inkling_reference::*;
 
 const PLANES: u32 = 6;
@@ -56,7 +56,7 @@ fn max_pooling_agrees_with_central_differences() {
             let params =
                 MaxPoolForwardParams { planes, in_height, in_width, out_height, out_width, kernel, stride, padding };
             let mut output = vec![f64::NAN; d_output.len()];
-            max_pool_forward(&params, input, &mut output);
+            max_pool_forward(&params, input, input, &mut output);
             dot(&output, &d_output)
         });
     }
@@ -97,6 +97,89 @@ fn gates_agree_with_central_differences() {
     let mut d_input = vec![f64::NAN; input.len()];
     gate_forward(&GateForwardParams { planes: PLANES, pixels }, &d_output, &gates, &mut d_input);
     check("input", &input, &d_input, |input| loss(input, &gates));
+}
+
+/// The leaky ReLU, dropout and max-pooling's way back are linear where they are differentiable: their
+/// tangents are themselves.
+#[test]
+fn tangents_of_activations_agree_with_central_differences() {
+    let elements = 41;
+    let [x_dot, dy, dy_dot] = [2, 3, 4].map(|seed| noise(seed, elements));
+    let x: Vec<f64> = noise(1, elements).iter().map(|x| 5.0 * (x + 0.01 * x.signum())).collect();
+    let elements = elements as u32;
+    let back = |x: &[f64], dy: &[f64]| {
+        let mut dx = vec![f64::NAN; x.len()];
+        silu_backward(&SiluBackwardParams { elements }, x, dy, &mut dx);
+        dx
+    };
+    check_tangent("silu", &back(&x, &x_dot), |step| {
+        let mut y = vec![f64::NAN; x.len()];
+        silu_forward(&SiluForwardParams { elements }, &along(&x, &x_dot, step), &mut y);
+        y
+    });
+    let mut dx_dot = vec![f64::NAN; x.len()];
+    silu_backward_tangent(&SiluBackwardTangentParams { elements }, &x, &x_dot, &dy, &dy_dot, &mut dx_dot);
+    check_tangent("silu, back", &dx_dot, |step| back(&along(&x, &x_dot, step), &along(&dy, &dy_dot, step)));
+    let slope = 0.1;
+    let rectified = |x: &[f64]| {
+        let mut y = vec![f64::NAN; x.len()];
+        rectify_forward(&RectifyForwardParams { elements, slope }, x, &mut y);
+        y
+    };
+    let mut y_dot = vec![f64::NAN; x.len()];
+    rectify_backward(&RectifyBackwardParams { elements, slope }, &rectified(&x), &x_dot, &mut y_dot);
+    check_tangent("rectify", &y_dot, |step| rectified(&along(&x, &x_dot, step)));
+}
+
+#[test]
+fn the_tangent_of_max_pooling_agrees_with_central_differences() {
+    let params = MaxPoolForwardParams {
+        planes: PLANES,
+        in_height: 6,
+        in_width: 9,
+        out_height: 3,
+        out_width: 5,
+        kernel: 3,
+        stride: 2,
+        padding: 1,
+    };
+    let [x, x_dot] = [1, 2].map(|seed| noise(seed, (PLANES * 6 * 9) as usize));
+    let pooled = |x: &[f64], values: &[f64]| {
+        let mut y = vec![f64::NAN; (PLANES * 3 * 5) as usize];
+        max_pool_forward(&params, x, values, &mut y);
+        y
+    };
+    check_tangent("max_pool", &pooled(&x, &x_dot), |step| {
+        let moved = along(&x, &x_dot, step);
+        pooled(&moved, &moved)
+    });
+}
+
+#[test]
+fn tangents_of_gates_agree_with_central_differences() {
+    let (planes, pixels) = (PLANES, 5);
+    let [x, x_dot, dy, dy_dot] = [1, 2, 3, 4].map(|seed| noise(seed, (PLANES * pixels) as usize));
+    let gates: Vec<f64> = noise(5, PLANES as usize).iter().map(|gate| 3.0 * gate).collect();
+    let gates_dot = noise(6, PLANES as usize);
+    let gated = |x: &[f64], gates: &[f64]| {
+        let mut y = vec![f64::NAN; x.len()];
+        gate_forward(&GateForwardParams { planes, pixels }, x, gates, &mut y);
+        y
+    };
+    for (name, value, value_dot) in [("gate", &x, &x_dot), ("d_input", &dy, &dy_dot)] {
+        let mut tangent = vec![f64::NAN; value.len()];
+        gate_tangent(&GateTangentParams { planes, pixels }, value, value_dot, &gates, &gates_dot, &mut tangent);
+        check_tangent(name, &tangent, |step| gated(&along(value, value_dot, step), &along(&gates, &gates_dot, step)));
+    }
+    let params = GateBackwardTangentParams { planes, pixels };
+    let mut tangent = vec![f64::NAN; gates.len()];
+    gate_backward_tangent(&params, &x, &x_dot, &gates, &gates_dot, &dy, &dy_dot, &mut tangent);
+    check_tangent("d_gates", &tangent, |step| {
+        let moved = [(&x, &x_dot), (&gates, &gates_dot), (&dy, &dy_dot)].map(|(at, dot)| along(at, dot, step));
+        let mut d_gates = vec![f64::NAN; gates.len()];
+        gate_backward(&GateBackwardParams { planes, pixels }, &moved[0], &moved[1], &moved[2], &mut d_gates);
+        d_gates
+    });
 }
 
 const QUARTER: u32 = 1 << 30;

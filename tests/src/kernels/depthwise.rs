@@ -74,7 +74,7 @@ impl Shape {
 
 async fn forward(gpu: &Gpu) -> Result<(), String> {
     for shape in SHAPES {
-        for parameter_stride in [0, shape.stride_of_tasks()] {
+        for (parameter_stride, accumulate) in [(0, 0), (shape.stride_of_tasks(), 0), (0, 1)] {
             let (params, reference) = params!(depthwise_forward DepthwiseForwardParams {
                 images: shape.images,
                 channels: shape.channels,
@@ -88,12 +88,16 @@ async fn forward(gpu: &Gpu) -> Result<(), String> {
                 images_per_task: shape.images_per_task,
                 parameter_stride: parameter_stride,
                 weight_offset: WEIGHT_OFFSET,
+                accumulate: accumulate,
             });
             let (values, weights) = (noise(1, shape.inputs() as usize), shape.parameters());
             let mut bench = Bench::new(gpu)?;
             let input = bench.input(&values).await?;
             let parameters = bench.input(&weights).await?;
-            let output = bench.output(shape.outputs()).await?;
+            let output = match accumulate {
+                0 => bench.output(shape.outputs()).await?,
+                _ => bench.updated(noise(4, shape.outputs() as usize)).await?,
+            };
             let buffers = kernels::depthwise_forward::Buffers {
                 input: input.all(),
                 parameters: parameters.all(),
@@ -103,8 +107,8 @@ async fn forward(gpu: &Gpu) -> Result<(), String> {
             bench.run(params, buffers, rows * shape.out_size[1].div_ceil(4))?;
             let mut expected = output.initial.clone();
             twin::depthwise_forward(&reference, &values, &weights, &mut expected);
-            let what = format!("output of {shape:?}, stride of tasks {parameter_stride}");
-            bench.check(&what, &output, &expected, Tolerance::sum(shape.kernel * shape.kernel, 1.0)).await?;
+            let what = format!("output of {shape:?}, stride of tasks {parameter_stride}, accumulate {accumulate}");
+            bench.check(&what, &output, &expected, Tolerance::sum(shape.kernel * shape.kernel + 1, 1.0)).await?;
         }
     }
     Ok(())

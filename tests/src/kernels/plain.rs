@@ -14,11 +14,15 @@ pub fn cases() -> Vec<Case> {
         "rectify_backward/sizes" => rectify_back,
         "silu_forward/sizes" => silu,
         "silu_backward/sizes" => silu_back,
+        "silu_backward_tangent/sizes" => silu_back_tangent,
         "max_pool_forward/windows" => max_pool,
         "max_pool_backward/windows_and_ties" => max_pool_back,
         "gate_forward/shapes" => gate,
         "gate_backward/shapes" => gate_back,
         "gate_backward/many_pixels" => gate_back_long,
+        "gate_tangent/shapes" => gate_dot,
+        "gate_backward_tangent/shapes" => gate_back_dot,
+        "gate_backward_tangent/many_pixels" => gate_back_dot_long,
         "drop_forward/elements_and_images" => drop,
     ]
 }
@@ -107,6 +111,32 @@ async fn silu_back(gpu: &Gpu) -> Result<(), String> {
     Ok(())
 }
 
+async fn silu_back_tangent(gpu: &Gpu) -> Result<(), String> {
+    for elements in SIZES {
+        let (params, reference) = params!(silu_backward_tangent SiluBackwardTangentParams { elements: elements });
+        let values = values(3, elements, 12.0);
+        let [dx, dy, dy_dot] = [4, 5, 6].map(|seed| noise(seed, elements as usize));
+        let mut bench = Bench::new(gpu)?;
+        let (input, input_dot) = (bench.input(&values).await?, bench.input(&dx).await?);
+        let (d_output, d_output_dot) = (bench.input(&dy).await?, bench.input(&dy_dot).await?);
+        let output = bench.output(elements).await?;
+        let buffers = kernels::silu_backward_tangent::Buffers {
+            input: input.all(),
+            input_dot: input_dot.all(),
+            d_output: d_output.all(),
+            d_output_dot: d_output_dot.all(),
+            d_input_dot: output.all(),
+        };
+        bench.run(params, buffers, elements.div_ceil(4))?;
+        let mut expected = output.initial.clone();
+        twin::silu_backward_tangent(&reference, &values, &dx, &dy, &dy_dot, &mut expected);
+        // As the gradient, once more for its slope.
+        let tolerance = Tolerance::cancelling(SIGMOID_ROUNDINGS, 4.0);
+        bench.check(&format!("{elements} elements"), &output, &expected, tolerance).await?;
+    }
+    Ok(())
+}
+
 /// `[planes, height, width], [kernel, stride, padding]`
 const POOLS: [([u32; 3], [u32; 3]); 8] = [
     ([1, 1, 1], [1, 1, 0]),
@@ -136,16 +166,22 @@ async fn max_pool(gpu: &Gpu) -> Result<(), String> {
             stride: window[1],
             padding: window[2],
         });
-        let values = noise(5, (planes * height * width) as usize);
-        let mut bench = Bench::new(gpu)?;
-        let input = bench.input(&values).await?;
-        let output = bench.output(planes * out_height * out_width).await?;
-        let buffers = kernels::max_pool_forward::Buffers { input: input.all(), output: output.all() };
-        bench.run(params, buffers, planes * out_height * out_width)?;
-        let mut expected = output.initial.clone();
-        twin::max_pool_forward(&reference, &values, &mut expected);
-        let what = format!("{planes} planes of {height}×{width} by {window:?}");
-        bench.check(&what, &output, &expected, Tolerance::EXACT).await?;
+        let [plain, others] = [5, 6].map(|seed| noise(seed, (planes * height * width) as usize));
+        let tied: Vec<f32> = plain.iter().map(|value| (2.0 * value).round()).collect();
+        // The largest themselves, as in a forward pass, and others in their places, as in its tangent.
+        for (image, at_largest) in [(&plain, &plain), (&plain, &others), (&tied, &others)] {
+            let mut bench = Bench::new(gpu)?;
+            let (input, other) = (bench.input(image).await?, bench.input(at_largest).await?);
+            let values = if std::ptr::eq(image, at_largest) { &input } else { &other };
+            let output = bench.output(planes * out_height * out_width).await?;
+            let buffers =
+                kernels::max_pool_forward::Buffers { input: input.all(), values: values.all(), output: output.all() };
+            bench.run(params, buffers, planes * out_height * out_width)?;
+            let mut expected = output.initial.clone();
+            twin::max_pool_forward(&reference, image, at_largest, &mut expected);
+            let what = format!("{planes} planes of {height}×{width} by {window:?}");
+            bench.check(&what, &output, &expected, Tolerance::EXACT).await?;
+        }
     }
     Ok(())
 }
@@ -238,6 +274,70 @@ async fn gate_back(gpu: &Gpu) -> Result<(), String> {
 /// More than an invocation may loop over by itself.
 async fn gate_back_long(gpu: &Gpu) -> Result<(), String> {
     gate_gradient(gpu, 2, 90_001).await
+}
+
+async fn gate_dot(gpu: &Gpu) -> Result<(), String> {
+    for [planes, pixels] in GATES {
+        let (params, reference) = params!(gate_tangent GateTangentParams { planes: planes, pixels: pixels });
+        let [x, x_dot] = [7, 8].map(|seed| noise(seed, (planes * pixels) as usize));
+        let (g, g_dot) = (values(9, planes, 12.0), noise(10, planes as usize));
+        let mut bench = Bench::new(gpu)?;
+        let (input, input_dot) = (bench.input(&x).await?, bench.input(&x_dot).await?);
+        let (gates, gates_dot) = (bench.input(&g).await?, bench.input(&g_dot).await?);
+        let output = bench.output(planes * pixels).await?;
+        let buffers = kernels::gate_tangent::Buffers {
+            input: input.all(),
+            input_dot: input_dot.all(),
+            gates: gates.all(),
+            gates_dot: gates_dot.all(),
+            output_dot: output.all(),
+        };
+        bench.run(params, buffers, (planes * pixels).div_ceil(4))?;
+        let mut expected = output.initial.clone();
+        twin::gate_tangent(&reference, &x, &x_dot, &g, &g_dot, &mut expected);
+        let tolerance = Tolerance::cancelling(SIGMOID_ROUNDINGS, 1.0);
+        bench.check(&format!("{planes} planes of {pixels}"), &output, &expected, tolerance).await?;
+    }
+    Ok(())
+}
+
+async fn gate_gradient_dot(gpu: &Gpu, planes: u32, pixels: u32) -> Result<(), String> {
+    let (params, reference) =
+        params!(gate_backward_tangent GateBackwardTangentParams { planes: planes, pixels: pixels });
+    let [x, x_dot, dy, dy_dot] = [9, 10, 11, 12].map(|seed| noise(seed, (planes * pixels) as usize));
+    let (g, g_dot) = (values(13, planes, 12.0), noise(14, planes as usize));
+    let mut bench = Bench::new(gpu)?;
+    let (input, input_dot) = (bench.input(&x).await?, bench.input(&x_dot).await?);
+    let (gates, gates_dot) = (bench.input(&g).await?, bench.input(&g_dot).await?);
+    let (d_output, d_output_dot) = (bench.input(&dy).await?, bench.input(&dy_dot).await?);
+    let output = bench.output(planes).await?;
+    let buffers = kernels::gate_backward_tangent::Buffers {
+        input: input.all(),
+        input_dot: input_dot.all(),
+        gates: gates.all(),
+        gates_dot: gates_dot.all(),
+        d_output: d_output.all(),
+        d_output_dot: d_output_dot.all(),
+        d_gates_dot: output.all(),
+    };
+    bench.run(params, buffers, 64 * planes)?;
+    let mut expected = output.initial.clone();
+    twin::gate_backward_tangent(&reference, &x, &x_dot, &g, &g_dot, &dy, &dy_dot, &mut expected);
+    // Terms up to three, times a quarter at most.
+    let tolerance = Tolerance::sum(pixels + SIGMOID_ROUNDINGS, 0.75);
+    bench.check(&format!("{planes} planes of {pixels}"), &output, &expected, tolerance).await
+}
+
+async fn gate_back_dot(gpu: &Gpu) -> Result<(), String> {
+    for [planes, pixels] in GATES {
+        gate_gradient_dot(gpu, planes, pixels).await?;
+    }
+    Ok(())
+}
+
+/// More than an invocation may loop over by itself.
+async fn gate_back_dot_long(gpu: &Gpu) -> Result<(), String> {
+    gate_gradient_dot(gpu, 2, 90_001).await
 }
 
 async fn drop(gpu: &Gpu) -> Result<(), String> {

@@ -50,6 +50,12 @@ impl Gradient {
         Self(self.0.iter().filter(ours).map(|(name, values)| (name.clone(), values.clone())).collect())
     }
 
+    /// The parameters that another has as well.
+    pub fn only_those_of(&self, other: &Self) -> Self {
+        let ours = self.0.iter().filter(|(name, _)| other.0.contains_key(*name));
+        Self(ours.map(|(name, values)| (name.clone(), values.clone())).collect())
+    }
+
     /// The mean of several of the same names.
     pub fn mean(all: &[Self]) -> Self {
         let mut mean = all.first().cloned().unwrap_or_default();

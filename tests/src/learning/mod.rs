@@ -24,6 +24,7 @@ mod quadratic;
 mod session;
 mod solver;
 mod tangents;
+mod tangents_of_backbones;
 mod teaching;
 mod training;
 mod unbiased;
@@ -52,6 +53,7 @@ pub fn cases() -> Vec<Case> {
         coupled::cases(),
         passes::cases(),
         tangents::cases(),
+        tangents_of_backbones::cases(),
         full_network::cases(),
         fine_tuning::cases(),
         training::cases(),

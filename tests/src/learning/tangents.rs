@@ -33,26 +33,29 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// Geometry, layout and numbers; what is on a device is made anew for every product.
-struct Problem {
+pub(super) struct Problem {
     network: Network,
     classifier: Linear,
     layout: Layout,
+    frozen: Vec<f32>,
     running: Vec<f32>,
+    /// Of each task.
+    images: u32,
 }
 
 /// Some tasks' parameters and images.
 #[derive(Clone)]
-struct Tasks {
+pub(super) struct Tasks {
     axis: TaskAxis,
-    parameters: Vec<f32>,
+    pub(super) parameters: Vec<f32>,
     pixels: Vec<f32>,
     labels: Vec<u32>,
 }
 
-struct Product {
-    embeddings: Vec<f32>,
-    gradient: Vec<f32>,
-    hv: Vec<f32>,
+pub(super) struct Product {
+    pub(super) embeddings: Vec<f32>,
+    pub(super) gradient: Vec<f32>,
+    pub(super) hv: Vec<f32>,
 }
 
 impl Problem {
@@ -64,18 +67,25 @@ impl Problem {
             image_size: SIZE,
             norm,
         };
+        Self::of(gpu, config, IMAGES, 0.8)
+    }
+
+    /// Of any network, with tasks of so many images, and running variances around `variance`.
+    pub(super) fn of(gpu: &Gpu, config: NetworkConfig, images: u32, variance: f32) -> Result<Self, String> {
         let network = Network::new(config, gpu.tier()).map_err(message)?;
         let mut layout = network.layout().clone();
         let classifier = Linear::new(&mut layout, "classifier", network.dimension(), WAYS);
         let mut running = vec![0.0; network.running().elements() as usize];
         for (seed, entry) in (50..).zip(network.running().entries()) {
-            let spread = if entry.name.ends_with("running_var") { (0.3, 0.8) } else { (0.2, 0.0) };
+            let is_variance = entry.name.ends_with("running_var");
+            let spread = if is_variance { (0.375 * variance, variance) } else { (0.2, 0.0) };
             let slice = running.iter_mut().skip(entry.offset as usize);
             slice
                 .zip(noise(seed, entry.length as usize))
                 .for_each(|(value, noise)| *value = spread.0 * noise + spread.1);
         }
-        Ok(Self { network, classifier, layout, running })
+        let frozen = point_of(network.frozen(), 9);
+        Ok(Self { network, classifier, layout, frozen, running, images })
     }
 
     fn stride(&self) -> u32 {
@@ -84,48 +94,42 @@ impl Problem {
 
     /// A flat vector of one task, its padding zero: weights of the size that He initialisation has.
     fn vector(&self, seed: u64, size: f32) -> Vec<f32> {
-        let mut vector = vec![0.0; self.stride() as usize];
-        for (seed, entry) in (100 * seed..).zip(self.layout.entries()) {
-            let fan_in: usize = entry.shape.iter().skip(1).product();
-            let spread = if entry.shape.len() > 1 { (6.0 / fan_in as f32).sqrt() } else { 0.3 };
-            let slice = vector.iter_mut().skip(entry.offset as usize);
-            slice.zip(noise(seed, entry.length as usize)).for_each(|(value, noise)| *value = size * spread * noise);
-        }
-        vector
+        vector_of(&self.layout, seed, size)
     }
 
     /// A point at which every norm's scale is near one.
     fn point(&self, seed: u64) -> Vec<f32> {
-        let mut point = self.vector(seed, 1.0);
-        for entry in self.layout.entries().iter().filter(|entry| entry.name.ends_with("norm.weight")) {
-            let slice = point.iter_mut().skip(entry.offset as usize).take(entry.length as usize);
-            slice.for_each(|value| *value += 1.0);
-        }
-        point
+        point_of(&self.layout, seed)
     }
 
     /// Tasks `first..first + tasks`, each with parameters of its own.
-    fn tasks(&self, first: u32, tasks: u32) -> Tasks {
-        let pixels = IMAGES as usize * self.network.image_elements() as usize;
+    pub(super) fn tasks(&self, first: u32, tasks: u32) -> Tasks {
+        let (images, pixels) = (self.images, self.images as usize * self.network.image_elements() as usize);
         let numbers = || (first..first + tasks).map(u64::from);
         Tasks {
-            axis: TaskAxis::own(tasks, IMAGES, self.stride()),
+            axis: TaskAxis::own(tasks, images, self.stride()),
             parameters: numbers().flat_map(|task| self.point(1 + task)).collect(),
             pixels: numbers().flat_map(|task| noise(10 + task, pixels)).collect(),
             labels: numbers()
-                .flat_map(|task| (0..u64::from(IMAGES)).map(move |image| ((image + task) % 3) as u32))
+                .flat_map(|task| (0..u64::from(images)).map(move |image| ((image + task) % 3) as u32))
                 .collect(),
         }
     }
 
     /// Directions of tasks `first..first + tasks`.
-    fn directions(&self, seed: u64, first: u32, tasks: u32) -> Vec<f32> {
+    pub(super) fn directions(&self, seed: u64, first: u32, tasks: u32) -> Vec<f32> {
         (first..first + tasks).flat_map(|task| self.vector(seed + u64::from(task), 0.5)).collect()
     }
 
     /// The gradient of each task's mean loss and its product with the Hessian, the pass cut into
     /// chunks of these sizes.
-    async fn product(&self, gpu: &Gpu, tasks: &Tasks, direction: &[f32], chunks: &[u32]) -> Result<Product, String> {
+    pub(super) async fn product(
+        &self,
+        gpu: &Gpu,
+        tasks: &Tasks,
+        direction: &[f32],
+        chunks: &[u32],
+    ) -> Result<Product, String> {
         let mut run = Run::new(gpu, self, tasks, direction, chunks).await?;
         run.gradient(self, tasks, chunks).await?;
         run.tangents(self, tasks, chunks).await?;
@@ -136,8 +140,23 @@ impl Problem {
         })
     }
 
+    /// Vectors of parameters that are trained and of those that are not, as one of a problem of which
+    /// all are trained.
+    pub(super) fn widened(&self, wide: &Self, trained: &[f32], frozen: &[f32]) -> Result<Vec<f32>, String> {
+        let mut weights = Weights::default();
+        weights.insert_flat(&self.layout, trained).map_err(message)?;
+        weights.insert_flat(self.network.frozen(), frozen).map_err(message)?;
+        let [vector] = weights.to_flat([&wide.layout], &[]).map_err(message)?;
+        Ok(vector)
+    }
+
+    /// The parameters that are not trained.
+    pub(super) fn frozen(&self) -> &[f32] {
+        &self.frozen
+    }
+
     /// By name; fails where padding is not zero.
-    fn by_name(&self, vector: &[f32]) -> Result<Gradient, String> {
+    pub(super) fn by_name(&self, vector: &[f32]) -> Result<Gradient, String> {
         let mut weights = Weights::default();
         weights.insert_flat(&self.layout, vector).map_err(message)?;
         let [without_padding] = weights.to_flat([&self.layout], &[]).map_err(message)?;
@@ -154,15 +173,39 @@ impl Problem {
     }
 
     /// Each task's part of flat vectors, by name.
-    fn split(&self, vectors: &[f32]) -> Result<Vec<Gradient>, String> {
+    pub(super) fn split(&self, vectors: &[f32]) -> Result<Vec<Gradient>, String> {
         vectors.chunks_exact(self.stride() as usize).map(|vector| self.by_name(vector)).collect()
     }
+}
+
+/// A flat vector, its padding zero: weights of the size that He initialisation has.
+fn vector_of(layout: &Layout, seed: u64, size: f32) -> Vec<f32> {
+    let mut vector = vec![0.0; layout.elements() as usize];
+    for (seed, entry) in (100 * seed..).zip(layout.entries()) {
+        let fan_in: usize = entry.shape.iter().skip(1).product();
+        let spread = if entry.shape.len() > 1 { (6.0 / fan_in as f32).sqrt() } else { 0.3 };
+        let slice = vector.iter_mut().skip(entry.offset as usize);
+        slice.zip(noise(seed, entry.length as usize)).for_each(|(value, noise)| *value = size * spread * noise);
+    }
+    vector
+}
+
+/// The same with every norm's scale near one.
+fn point_of(layout: &Layout, seed: u64) -> Vec<f32> {
+    let mut point = vector_of(layout, seed, 1.0);
+    let scales = layout.entries().iter().filter(|entry| entry.shape.len() == 1 && entry.name.ends_with(".weight"));
+    for entry in scales {
+        let slice = point.iter_mut().skip(entry.offset as usize).take(entry.length as usize);
+        slice.for_each(|value| *value += 1.0);
+    }
+    point
 }
 
 /// The buffers of one product.
 struct Run {
     recorder: Recorder,
     parameters: Buffer,
+    frozen: Option<Buffer>,
     running: Buffer,
     direction: Buffer,
     labels: Buffer,
@@ -205,7 +248,7 @@ impl Run {
         let mut rooms = Vec::new();
         for &images in chunks {
             rooms.push(Room {
-                activations: network.activations(&mut device, "test", images, Keep::Tangents).map_err(message)?,
+                activations: network.activations(&mut device, "test", images, Keep::Gradient).map_err(message)?,
                 gradients: network.gradients(&mut device, "test", images).map_err(message)?,
                 tangents: network.tangents(&mut device, "test", images).map_err(message)?,
                 gradients_dot: network.gradients(&mut device, "test", images).map_err(message)?,
@@ -220,6 +263,7 @@ impl Run {
         let mut run = Self {
             recorder: gpu.recorder().map_err(message)?,
             parameters: buffer(tasks.parameters.len())?,
+            frozen: (!problem.frozen.is_empty()).then(|| buffer(problem.frozen.len())).transpose()?,
             running: buffer(problem.running.len())?,
             direction: buffer(direction.len())?,
             labels: buffer(tasks.labels.len())?,
@@ -251,6 +295,9 @@ impl Run {
     ) -> Result<(), String> {
         let recorder = &mut self.recorder;
         recorder.upload_values(self.parameters.all(), &tasks.parameters).await.map_err(message)?;
+        if let Some(frozen) = &self.frozen {
+            recorder.upload_values(frozen.all(), &problem.frozen).await.map_err(message)?;
+        }
         recorder.upload_values(self.running.all(), &problem.running).await.map_err(message)?;
         recorder.upload_values(self.direction.all(), direction).await.map_err(message)?;
         recorder.upload_values(self.labels.all(), &tasks.labels).await.map_err(message)?;
@@ -279,7 +326,7 @@ impl Run {
         let Problem { network, classifier, .. } = problem;
         let axis = tasks.axis;
         let (parameters, running, scratch) = (&self.parameters, &self.running, &self.scratch);
-        let pass = Pass { parameters, frozen: None, running, scratch, axis };
+        let pass = Pass { parameters, frozen: self.frozen.as_ref(), running, scratch, axis };
         let chunks: Vec<Chunk<'_>> = Self::laid_out(&self.chunks, chunks).iter().map(|chunk| chunk.chunk).collect();
         let (recorder, rows) = (&mut self.recorder, axis.rows());
         network.prepare(recorder, pass).map_err(message)?;
@@ -288,9 +335,9 @@ impl Run {
         let params = softmax_cross_entropy::Params {
             rows: rows.count,
             ways: WAYS,
-            scale: 1.0 / IMAGES as f32,
-            rows_per_task: IMAGES,
-            task_stride: IMAGES,
+            scale: 1.0 / axis.images as f32,
+            rows_per_task: axis.images,
+            task_stride: axis.images,
             label_offset: 0,
             outcome_offset: 0,
         };
@@ -312,7 +359,7 @@ impl Run {
         let Problem { network, classifier, .. } = problem;
         let axis = tasks.axis;
         let (parameters, running, scratch) = (&self.parameters, &self.running, &self.scratch);
-        let pass = Pass { parameters, frozen: None, running, scratch, axis };
+        let pass = Pass { parameters, frozen: self.frozen.as_ref(), running, scratch, axis };
         let direction = Direction { parameters: &self.direction, scratch: &self.direction_scratch };
         let chunks = Self::laid_out(&self.chunks, chunks);
         let (recorder, rows) = (&mut self.recorder, axis.rows());
@@ -322,7 +369,7 @@ impl Run {
         let vectors = (&self.parameters, &self.direction);
         classifier.tangent(recorder, rows, embeddings, vectors, &self.logits_dot).map_err(message)?;
         let logits = (&self.logits, &self.logits_dot);
-        let scale = 1.0 / IMAGES as f32;
+        let scale = 1.0 / axis.images as f32;
         softmax_cross_entropy_tangent(recorder, rows, WAYS, scale, logits, &self.d_logits_dot).map_err(message)?;
         let d_logits = (&self.d_logits, &self.d_logits_dot);
         let to = (&self.d_embeddings_dot, &self.hv);

@@ -32,7 +32,7 @@ pub(crate) fn unrolled_graph(
     let images = u64::from(limits.support) * network.image_elements();
     for step in 0..full.settings.inner_steps {
         let mut activations = Plan::default();
-        network.activations(&mut activations, "support", limits.support, Keep::Tangents)?;
+        network.activations(&mut activations, "support", limits.support, Keep::Gradient)?;
         let kept = activations.bytes().total().saturating_sub(4 * images);
         plan.buffer(Category::Activations, &format!("step.{step}.activations"), kept)?;
         plan.buffer(Category::Activations, &format!("step.{step}.d_activations"), kept)?;

@@ -41,8 +41,8 @@ impl FullNetworkModel {
                 "learner.kind",
                 "maml",
                 format!(
-                    "layer {layer} of this network has no Hessian-vector products; use learner.kind = \"fomaml\" or \
-                     \"reptile\", or model.backbone = \"conv4\""
+                    "norm {layer} is not trained, takes its statistics from the images and has no Hessian-vector \
+                     products then; train all norms, or use learner.kind = \"fomaml\" or \"reptile\""
                 ),
             ));
         }

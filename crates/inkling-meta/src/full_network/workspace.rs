@@ -138,12 +138,11 @@ impl<B> FullNetworkWorkspace<B> {
         let history = (1..keeps)
             .map(|step| allocate.values(Category::Parameters, &format!("inner.history.{step}"), flat))
             .collect::<Result<_, _>>()?;
-        let keep = if second_order { Keep::Tangents } else { Keep::Gradient };
         let mut rooms = Vec::new();
         for (index, &images) in sizes.rooms.iter().enumerate() {
             let name = |what: &str| format!("{what}.{index}");
             rooms.push(Room {
-                activations: network.activations(allocate, &name("chunk"), images, keep)?,
+                activations: network.activations(allocate, &name("chunk"), images, Keep::Gradient)?,
                 gradients: network.gradients(allocate, &name("gradients"), images)?,
                 second_order: if second_order {
                     Some(RoomTangents {

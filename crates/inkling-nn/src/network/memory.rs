@@ -12,10 +12,8 @@ use crate::norm::{Norm, NormPool};
 pub enum Keep {
     /// The embeddings alone.
     Nothing,
-    /// What [`Network::backward`] reads.
+    /// What [`Network::backward`] reads, and [`Network::tangent`] and [`Network::backward_tangent`].
     Gradient,
-    /// What [`Network::tangent`] and [`Network::backward_tangent`] read.
-    Tangents,
 }
 
 /// The values of one chunk of images.
@@ -44,6 +42,8 @@ pub struct Gradients<B> {
 pub struct Tangents<B> {
     places: Vec<Option<usize>>,
     buffers: Vec<B>,
+    /// The values whose tangents are zero, and read as such.
+    zeros: Vec<usize>,
     /// Beside the statistics of each norm, and with the same chunk.
     sums: Vec<Option<B>>,
 }
@@ -91,9 +91,15 @@ impl<B> Gradients<B> {
 }
 
 impl<B> Tangents<B> {
-    /// The buffer of a value's tangent; images have none, and the last value's goes elsewhere.
+    /// The buffer of a value's tangent; images have none, nor have values that depend on nothing
+    /// trained, and the last value's goes elsewhere.
     pub(super) fn value(&self, value: usize) -> Option<&B> {
         at(&self.places, &self.buffers, value)
+    }
+
+    /// The buffers that have to be zero.
+    pub(super) fn zeros(&self) -> impl Iterator<Item = &B> {
+        self.zeros.iter().filter_map(|&value| self.value(value))
     }
 
     pub(super) fn sums(&self, node: usize) -> Option<&B> {
@@ -115,7 +121,7 @@ impl Network {
     ) -> Result<Activations<A::Buffer>, GpuError> {
         let inputs = u64::from(images) * self.image_elements();
         let inputs = allocate.values(Category::Activations, &format!("{name}.images"), inputs)?;
-        let Places { of_value, elements, .. } = self.value_places(keep);
+        let Places { of_value, elements, .. } = self.value_places(|_| true, |value| self.is_kept(value, keep));
         let buffers = self.chunk_buffers(allocate, name, images, (&elements, Category::Activations))?;
         let statistics = self.by_norm(allocate, &format!("{name}.statistics"), images)?;
         let key = |allocate: &mut A| allocate.values(Category::Workspace, &format!("{name}.keys"), u64::from(images));
@@ -148,10 +154,13 @@ impl Network {
         name: &str,
         images: u32,
     ) -> Result<Tangents<A::Buffer>, GpuError> {
-        let Places { of_value, elements, .. } = self.value_places(Keep::Tangents);
+        let Places { of_value, elements, .. } =
+            self.value_places(|value| self.has_tangent(value), |value| self.is_tangent_kept(value));
         let buffers = self.chunk_buffers(allocate, name, images, (&elements, Category::Activations))?;
         let sums = self.by_norm(allocate, &format!("{name}.sums"), images)?;
-        Ok(Tangents { places: of_value, buffers, sums })
+        let is_zero = |&value: &usize| self.has_tangent(value) && !self.is_reached(value);
+        let zeros = (1..self.nodes.len()).filter(is_zero).collect();
+        Ok(Tangents { places: of_value, buffers, zeros, sums })
     }
 
     /// Scratch for passes of up to `pass_images` images in chunks of up to `chunk_images`, with up
@@ -173,7 +182,7 @@ impl Network {
             Layer::Norm(_) | Layer::Sum(_) | Layer::AveragePool(_) | Layer::Plain(_) => 0,
         });
         let weight_partials = weight_partials.max().unwrap_or(0);
-        let packed = self.packed(allocate, "weights", own_parameters)?;
+        let packed = self.packed(allocate, "weights", own_parameters, |_| true)?;
         let mut values = |name: &str, elements| allocate.values(Category::Workspace, name, elements);
         Ok(Scratch {
             norm_partials: values("norm.partials", self.largest_norm(|norm| norm.partial_elements(images)))?,
@@ -202,7 +211,7 @@ impl Network {
         Ok(DirectionScratch {
             norm_partials: allocate.values(Category::Workspace, "direction.norm.partials", partials)?,
             norm_rows: allocate.values(Category::Workspace, "direction.norm.rows", rows)?,
-            packed: self.packed(allocate, "direction", own_parameters)?,
+            packed: self.packed(allocate, "direction", own_parameters, |node| node.trained)?,
         })
     }
 
@@ -221,9 +230,15 @@ impl Network {
         self.nodes.iter().enumerate().filter_map(summed).max().unwrap_or(0)
     }
 
-    fn packed<A: Allocate>(&self, allocate: &mut A, name: &str, tasks: u32) -> Result<Packed<A::Buffer>, GpuError> {
+    fn packed<A: Allocate>(
+        &self,
+        allocate: &mut A,
+        name: &str,
+        tasks: u32,
+        has: impl Fn(&super::Node) -> bool,
+    ) -> Result<Packed<A::Buffer>, GpuError> {
         let pack = |node: &super::Node| match &node.layer {
-            Layer::Conv(conv) => {
+            Layer::Conv(conv) if has(node) => {
                 let tasks = if node.trained { tasks } else { 1 };
                 let backward = self.is_reached(node.input());
                 conv.packed(allocate, &format!("{name}.{}", node.name), backward, tasks).map(Some)
@@ -263,19 +278,19 @@ impl Network {
         self.nodes.iter().map(one).collect()
     }
 
-    /// Where a forward pass puts its values: what the backward pass reads stays, the others share.
-    fn value_places(&self, keep: Keep) -> Places {
+    /// Where a forward pass puts its values, or their tangents: what is kept stays, the others share.
+    fn value_places(&self, has: impl Fn(usize) -> bool, is_kept: impl Fn(usize) -> bool) -> Places {
         let mut places = Places::new(self.shapes.len());
         let last = self.nodes.len();
         for (number, node) in self.nodes.iter().enumerate() {
             let value = number + 1;
-            if value < last {
+            if value < last && has(value) {
                 let elements = self.elements(value);
-                if self.is_kept(value, keep) { places.keep(value, elements) } else { places.take(value, elements) }
+                if is_kept(value) { places.keep(value, elements) } else { places.take(value, elements) }
             }
             for &input in &node.inputs {
                 let is_last_use = self.nodes.iter().skip(value).all(|later| !later.inputs.contains(&input));
-                if is_last_use && !self.is_kept(input, keep) {
+                if is_last_use && !is_kept(input) {
                     places.release(input);
                 }
             }
@@ -283,20 +298,43 @@ impl Network {
         places
     }
 
+    /// The layers that read a value, and the numbers of those that they write.
+    fn readers(&self, value: usize) -> impl Iterator<Item = (usize, &super::Node)> {
+        let numbered = self.nodes.iter().enumerate().map(|(number, node)| (number + 1, node));
+        numbered.filter(move |(_, node)| node.inputs.contains(&value))
+    }
+
     fn is_kept(&self, value: usize, keep: Keep) -> bool {
-        let mut readers = self.nodes.iter().enumerate().filter(|(_, node)| node.inputs.contains(&value));
+        let is_read = |(output, node): (usize, &super::Node)| match &node.layer {
+            Layer::Conv(_) | Layer::Depthwise(_) => node.trained,
+            Layer::Norm(_) => self.is_reached(output),
+            Layer::Plain(plain) => plain.keeps_inputs() && self.is_reached(output),
+            Layer::Sum(_) | Layer::AveragePool(_) => false,
+        };
         match keep {
             Keep::Nothing => false,
-            Keep::Tangents => true,
-            Keep::Gradient => {
-                readers.any(|(number, node)| match &node.layer {
-                    Layer::Conv(_) | Layer::Depthwise(_) => node.trained,
-                    Layer::Norm(_) => self.is_reached(number + 1),
-                    Layer::Plain(plain) => plain.keeps_inputs() && self.is_reached(number + 1),
-                    Layer::Sum(_) | Layer::AveragePool(_) => false,
-                }) || self.is_kept_as_output(value)
-            }
+            Keep::Gradient => self.readers(value).any(is_read) || self.is_kept_as_output(value),
         }
+    }
+
+    /// Whether a value's tangent has a buffer: it is none of zeros, or a layer reads it whose other
+    /// input, scale or shift has a tangent. Convolutions do without zeros.
+    fn has_tangent(&self, value: usize) -> bool {
+        let reads_zeros = |(output, node): (usize, &super::Node)| {
+            self.is_reached(output) && !matches!(node.layer, Layer::Conv(_) | Layer::Depthwise(_))
+        };
+        value > 0 && (self.is_reached(value) || self.readers(value).any(reads_zeros))
+    }
+
+    /// Whether the way back reads a value's tangent. Zeros are written once, and so kept.
+    fn is_tangent_kept(&self, value: usize) -> bool {
+        let is_read = |(output, node): (usize, &super::Node)| match &node.layer {
+            Layer::Conv(_) | Layer::Depthwise(_) => node.trained,
+            Layer::Norm(_) => self.is_reached(output),
+            Layer::Plain(plain) => plain.keeps_input_tangents() && self.is_reached(output),
+            Layer::Sum(_) | Layer::AveragePool(_) => false,
+        };
+        !self.is_reached(value) || self.readers(value).any(is_read)
     }
 
     /// Whether the way back through the layer that wrote a value reads it.

@@ -7,6 +7,7 @@ mod pass;
 mod places;
 mod split;
 mod tangent;
+mod tangent_back;
 mod work;
 
 use inkling_gpu::Tier;

@@ -164,7 +164,9 @@ impl Network {
                     let Some(packed) = packed(&pass.scratch.packed, number) else { continue };
                     conv.forward(recorder, span, input, ConvWeights { parameters, packed }, output).await?;
                 }
-                Layer::Depthwise(conv) => conv.forward(recorder, span, input, parameters, output)?,
+                Layer::Depthwise(conv) => {
+                    conv.forward(recorder, span, input, parameters, (output, Write::Replace))?;
+                }
                 Layer::Sum(sum) => {
                     let Some(second) = node.inputs.get(1).and_then(|&value| values.value(value)) else { continue };
                     sum.forward(recorder, chunk.images, [input, second], output)?;

@@ -1,17 +1,19 @@
 //! Exact Hessian-vector products of a network by forward over reverse (the R-operator, Pearlmutter
 //! 1994): the tangent of the forward pass along a direction v, and the tangent of the backward
-//! pass, whose weight part is H·v. What loss stands above the embeddings is left to the learner.
+//! pass (`tangent_back.rs`), whose weight part is H·v. What loss stands above the embeddings is left
+//! to the learner.
 //!
 //! For one product: `forward`, then [`Network::tangent`], then the loss's tangents, then
 //! [`Network::backward_tangent`], chunk by chunk or all at once; about eight forward passes' worth
-//! of arithmetic.
+//! of arithmetic. Most layers are linear in each of their inputs: their tangents are launches of their
+//! own kernels.
 
 use inkling_gpu::{Buffer, GpuError, Recorder};
 
 use super::memory::{DirectionScratch, Gradients, Tangents};
 use super::pass::{Chunk, Pass, Stretch, packed};
 use super::{Layer, Network, Node};
-use crate::conv2d::{Conv2d, ConvWeights, GradientTarget, Write};
+use crate::conv2d::ConvWeights;
 use crate::norm::NormPool;
 use crate::norm_tangent::{NormTangentContext, NormTangentPart};
 
@@ -35,26 +37,20 @@ pub struct TangentChunk<'b> {
     pub gradients_dot: &'b Gradients<Buffer>,
 }
 
-/// A gradient of the embeddings, its tangent, and where the tangent of the parameters' gradient
-/// goes.
-#[derive(Clone, Copy)]
-struct Rows<'b> {
-    d_embeddings: &'b Buffer,
-    d_embeddings_dot: &'b Buffer,
-    gradient_dot: &'b Buffer,
-}
-
 impl Network {
-    /// Refuses networks with layers whose tangents are not there.
+    /// Refuses networks with layers whose tangents are not there: norms that take statistics from the
+    /// images, or pool, and whose scale and shift are not trained where something before them is. No
+    /// choice of what is trained leaves such but that of FiLM, which no learner of the whole network
+    /// takes.
     ///
     /// # Errors
     /// The name of the first such layer.
     pub fn check_tangents(&self) -> Result<(), &str> {
-        let lacking = |node: &&Node| match &node.layer {
-            Layer::Conv(_) | Layer::Norm(_) => !node.trained,
-            Layer::Depthwise(_) | Layer::Sum(_) | Layer::AveragePool(_) | Layer::Plain(_) => true,
+        let lacks = |(number, node): &(usize, &Node)| match &node.layer {
+            Layer::Norm(norm) => self.is_reached(number + 1) && !node.trained && !norm.is_linear_when_frozen(),
+            _ => false,
         };
-        self.nodes.iter().find(lacking).map_or(Ok(()), |node| Err(&node.name))
+        self.nodes.iter().enumerate().find(lacks).map_or(Ok(()), |(_, node)| Err(&node.name))
     }
 
     /// Makes the direction ready for products; call whenever it has changed.
@@ -74,7 +70,7 @@ impl Network {
     /// writes its rows.
     ///
     /// The chunks' activations must be those of [`Network::forward`] for the same chunks and
-    /// parameters, and keep what tangents need.
+    /// parameters, and keep what gradients need.
     ///
     /// # Errors
     /// As [`Network::forward`].
@@ -86,48 +82,76 @@ impl Network {
         chunks: &[TangentChunk<'_>],
         embeddings_dot: &Buffer,
     ) -> Result<(), GpuError> {
+        if !self.is_reached(self.nodes.len()) {
+            recorder.clear(embeddings_dot.all());
+            return Ok(());
+        }
+        chunks.iter().flat_map(|chunk| chunk.tangents.zeros()).for_each(|zeros| recorder.clear(zeros.all()));
         for stretch in self.stretches(pass.axis, chunks, |chunk| &chunk.chunk)? {
             for (number, node) in self.nodes.iter().enumerate() {
-                match &node.layer {
-                    Layer::Conv(conv) => {
-                        let Some(weights) = both_weights(number, pass, direction) else { continue };
-                        for chunk in stretch.chunks {
-                            self.tangent_of_conv(recorder, (number, conv), pass, weights, chunk).await?;
-                        }
-                    }
-                    Layer::Norm(norm) => {
-                        let layer = (number, norm);
-                        self.tangent_of_norm(recorder, layer, pass, direction, stretch, embeddings_dot).await?;
-                    }
-                    Layer::Depthwise(_) | Layer::Sum(_) | Layer::AveragePool(_) | Layer::Plain(_) => {}
+                if !self.is_reached(number + 1) {
+                    continue;
+                }
+                if let Layer::Norm(norm) = &node.layer {
+                    let layer = (number, node, norm);
+                    self.tangent_of_norm(recorder, layer, pass, direction, stretch, embeddings_dot).await?;
+                    continue;
+                }
+                for chunk in stretch.chunks {
+                    self.tangent_of(recorder, (number, node), pass, direction, (chunk, embeddings_dot)).await?;
+                    recorder.breathe().await?;
                 }
             }
         }
         Ok(())
     }
 
-    async fn tangent_of_conv(
+    /// The tangent of any layer but a norm.
+    async fn tangent_of(
         &self,
         recorder: &mut Recorder,
-        (number, conv): (usize, &Conv2d),
+        (number, node): (usize, &Node),
         pass: Pass<'_>,
-        weights: (ConvWeights<'_>, ConvWeights<'_>),
-        chunk: &TangentChunk<'_>,
+        direction: Direction<'_>,
+        (chunk, embeddings_dot): (&TangentChunk<'_>, &Buffer),
     ) -> Result<(), GpuError> {
-        let input = self.input_of(number);
-        let span = pass.axis.span(chunk.chunk.first_row, chunk.chunk.images, false)?;
-        let (Some(value), Some(output_dot)) = (chunk.chunk.activations.value(input), chunk.tangents.value(number + 1))
-        else {
-            return Ok(());
-        };
-        conv.tangent(recorder, span, (value, chunk.tangents.value(input)), weights, output_dot).await?;
-        recorder.breathe().await
+        let (values, tangents, images) = (chunk.chunk.activations, chunk.tangents, chunk.chunk.images);
+        let output = self.output(number, &chunk.chunk, |value| tangents.value(value), embeddings_dot);
+        let Some((output_dot, offset)) = output else { return Ok(()) };
+        let (parameters, span) = pass.of(node, pass.axis.span(chunk.chunk.first_row, images, false)?);
+        let second = node.inputs.get(1).copied().unwrap_or(node.input());
+        let input_dot = tangents.value(node.input());
+        match (&node.layer, input_dot, tangents.value(second)) {
+            (Layer::Conv(conv), _, _) => {
+                let (Some(input), Some((weights, along))) =
+                    (values.value(node.input()), both_weights((number, node), pass, direction))
+                else {
+                    return Ok(());
+                };
+                conv.tangent(recorder, span, (input, input_dot), (weights, along), output_dot).await
+            }
+            (Layer::Depthwise(conv), _, _) => {
+                let Some(input) = values.value(node.input()) else { return Ok(()) };
+                let vectors = (parameters, node.trained.then_some(direction.parameters));
+                conv.tangent(recorder, span, (input, input_dot), vectors, output_dot)
+            }
+            (Layer::Sum(sum), Some(first), Some(second)) => sum.forward(recorder, images, [first, second], output_dot),
+            (Layer::AveragePool(pool), Some(input_dot), _) => {
+                pool.forward(recorder, images, input_dot, (output_dot, offset))
+            }
+            (Layer::Plain(plain), Some(first), Some(second_dot)) => {
+                let inputs = [node.input(), second].map(|value| values.value(value));
+                let kept = (inputs, values.value(number + 1), values.keys.as_ref());
+                plain.tangent(recorder, images, kept, [first, second_dot], output_dot)
+            }
+            (Layer::Sum(_) | Layer::AveragePool(_) | Layer::Plain(_) | Layer::Norm(_), _, _) => Ok(()),
+        }
     }
 
     async fn tangent_of_norm(
         &self,
         recorder: &mut Recorder,
-        (number, norm): (usize, &NormPool),
+        (number, node, norm): (usize, &Node, &NormPool),
         pass: Pass<'_>,
         direction: Direction<'_>,
         stretch: Stretch<'_, TangentChunk<'_>>,
@@ -135,92 +159,23 @@ impl Network {
     ) -> Result<(), GpuError> {
         let Some(context) = self.tangent_context(number, pass, direction, stretch) else { return Ok(()) };
         let parts = self.tangent_parts(number, stretch.chunks, (embeddings_dot, embeddings_dot));
-        norm.tangent_sums(recorder, &parts, context)?;
+        if node.trained {
+            norm.tangent_sums(recorder, &parts, context)?;
+        }
         for (chunk, part) in stretch.chunks.iter().zip(&parts) {
             let output = self.output(number, &chunk.chunk, |value| chunk.tangents.value(value), embeddings_dot);
-            if let Some(output_dot) = output {
-                norm.tangent(recorder, part, context, output_dot)?;
+            let Some((output_dot, offset)) = output else { continue };
+            if node.trained {
+                norm.tangent(recorder, part, context, (output_dot, offset))?;
+            } else {
+                norm.frozen_tangent(recorder, &part.part, context.primal, (part.input_dot, output_dot))?;
             }
         }
         recorder.breathe().await
     }
 
-    /// Back-propagates `d_embeddings` and its tangent `d_embeddings_dot`, both
-    /// `[tasks · images, d]`, and adds the tangent of the gradient, H·v where the direction is v, to
-    /// the flat `gradient_dot`, or to that of each task. The gradient itself is not formed.
-    ///
-    /// The chunks' tangents must be those of [`Network::tangent`] for the same chunks and direction.
-    ///
-    /// # Errors
-    /// As [`Network::forward`].
-    // Two vectors of rows, two of parameters, and the chunks: nothing of it belongs together.
-    #[allow(clippy::too_many_arguments)]
-    pub async fn backward_tangent(
-        &self,
-        recorder: &mut Recorder,
-        pass: Pass<'_>,
-        direction: Direction<'_>,
-        chunks: &[TangentChunk<'_>],
-        d_embeddings: &Buffer,
-        d_embeddings_dot: &Buffer,
-        gradient_dot: &Buffer,
-    ) -> Result<(), GpuError> {
-        let rows = Rows { d_embeddings, d_embeddings_dot, gradient_dot };
-        for stretch in self.stretches(pass.axis, chunks, |chunk| &chunk.chunk)? {
-            for (number, node) in self.nodes.iter().enumerate().rev() {
-                match &node.layer {
-                    Layer::Conv(conv) => {
-                        let Some(weights) = both_weights(number, pass, direction) else { continue };
-                        for chunk in stretch.chunks {
-                            let layer = (number, conv);
-                            self.backward_tangent_of_conv(recorder, layer, pass, weights, (chunk, rows)).await?;
-                        }
-                    }
-                    Layer::Norm(norm) => {
-                        let Some(context) = self.tangent_context(number, pass, direction, stretch) else { continue };
-                        let both = (rows.d_embeddings, rows.d_embeddings_dot);
-                        let parts = self.tangent_parts(number, stretch.chunks, both);
-                        norm.backward_tangent(recorder, &parts, context, gradient_dot)?;
-                        recorder.breathe().await?;
-                    }
-                    Layer::Depthwise(_) | Layer::Sum(_) | Layer::AveragePool(_) | Layer::Plain(_) => {}
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn backward_tangent_of_conv(
-        &self,
-        recorder: &mut Recorder,
-        (number, conv): (usize, &Conv2d),
-        pass: Pass<'_>,
-        weights: (ConvWeights<'_>, ConvWeights<'_>),
-        (chunk, rows): (&TangentChunk<'_>, Rows<'_>),
-    ) -> Result<(), GpuError> {
-        let (input, output) = (self.input_of(number), number + 1);
-        let span = pass.axis.span(chunk.chunk.first_row, chunk.chunk.images, false)?;
-        let (gradients, gradients_dot) = (chunk.chunk.gradients, chunk.gradients_dot);
-        let (Some(value), Some(d_output), Some(d_output_dot)) =
-            (chunk.chunk.activations.value(input), gradients.value(output), gradients_dot.value(output))
-        else {
-            return Ok(());
-        };
-        let target = GradientTarget { partials: &pass.scratch.weight_partials, gradient: rows.gradient_dot };
-        let inputs = (value, chunk.tangents.value(input));
-        conv.backward_weight_tangent(recorder, span, inputs, (d_output, d_output_dot), target)?;
-        recorder.breathe().await?;
-        if let (Some(d_input), Some(d_input_dot)) = (gradients.value(input), gradients_dot.value(input)) {
-            conv.backward_input(recorder, span, d_output, weights.0, (d_input, Write::Replace)).await?;
-            recorder.breathe().await?;
-            conv.backward_input_tangent(recorder, span, (d_output, d_output_dot), weights, d_input_dot).await?;
-            recorder.breathe().await?;
-        }
-        Ok(())
-    }
-
     /// A norm's view of the chunks; `rows` holds the embeddings' gradient and its tangent.
-    fn tangent_parts<'b>(
+    pub(super) fn tangent_parts<'b>(
         &self,
         number: usize,
         chunks: &[TangentChunk<'b>],
@@ -232,17 +187,13 @@ impl Network {
         let part = |(chunk, part): (&TangentChunk<'b>, _)| {
             let dots = chunk.gradients_dot;
             let (d_output_dot, _) = self.output(number, &chunk.chunk, |value| dots.value(value), rows_dot)?;
-            Some(NormTangentPart {
-                part,
-                input_dot: chunk.tangents.value(input)?,
-                d_output_dot,
-                d_input_dot: dots.value(input)?,
-            })
+            let (input_dot, d_input_dot) = (chunk.tangents.value(input)?, dots.value(input));
+            Some(NormTangentPart { part, input_dot, d_output_dot, d_input_dot })
         };
         both.filter_map(part).collect()
     }
 
-    fn tangent_context<'b>(
+    pub(super) fn tangent_context<'b>(
         &self,
         number: usize,
         pass: Pass<'b>,
@@ -260,13 +211,15 @@ impl Network {
     }
 }
 
-/// A convolution's weights and those of the direction.
-fn both_weights<'b>(
-    number: usize,
+/// A convolution's weights and, where they have a tangent, those of the direction.
+pub(super) fn both_weights<'b>(
+    (number, node): (usize, &Node),
     pass: Pass<'b>,
     direction: Direction<'b>,
-) -> Option<(ConvWeights<'b>, ConvWeights<'b>)> {
-    let primal = ConvWeights { parameters: pass.parameters, packed: packed(&pass.scratch.packed, number)? };
-    let tangent = ConvWeights { parameters: direction.parameters, packed: packed(&direction.scratch.packed, number)? };
-    Some((primal, tangent))
+) -> Option<(ConvWeights<'b>, Option<ConvWeights<'b>>)> {
+    let parameters = if node.trained { pass.parameters } else { pass.frozen.unwrap_or(pass.parameters) };
+    let primal = ConvWeights { parameters, packed: packed(&pass.scratch.packed, number)? };
+    let along = packed(&direction.scratch.packed, number)
+        .map(|packed| ConvWeights { parameters: direction.parameters, packed });
+    Some((primal, along))
 }
