@@ -109,7 +109,7 @@ impl Shared {
     }
 }
 
-fn instance() -> wgpu::Instance {
+pub(crate) fn instance() -> wgpu::Instance {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     descriptor.backends = wgpu::Backends::PRIMARY.with_env();
     // Debugging layers multiply the cost of a dispatch; shaders are validated when they are built.
@@ -118,8 +118,7 @@ fn instance() -> wgpu::Instance {
 }
 
 /// Adapters in order of preference: a card of its own first, software last.
-async fn adapters() -> Vec<wgpu::Adapter> {
-    let instance = instance();
+async fn adapters(instance: &wgpu::Instance) -> Vec<wgpu::Adapter> {
     let mut adapters = instance.enumerate_adapters(wgpu::Backends::all()).await;
     if adapters.is_empty() {
         let options = wgpu::RequestAdapterOptions {
@@ -138,10 +137,27 @@ async fn adapters() -> Vec<wgpu::Adapter> {
     adapters
 }
 
+/// The preferred adapter, or the one that `options` names.
+pub(crate) async fn choose(instance: &wgpu::Instance, options: &GpuOptions) -> Result<wgpu::Adapter, GpuError> {
+    let adapters = adapters(instance).await;
+    let names: Vec<String> = adapters.iter().map(|adapter| name_of(adapter.get_info())).collect();
+    let wanted = options.adapter.as_deref().map(str::to_lowercase);
+    let index = match &wanted {
+        Some(wanted) => names.iter().position(|name| name.to_lowercase().contains(wanted)),
+        None => Some(0),
+    };
+    index.and_then(|index| adapters.into_iter().nth(index)).ok_or_else(|| match &options.adapter {
+        Some(wanted) if !names.is_empty() => {
+            GpuError::UnknownAdapter { wanted: wanted.clone(), found: names.join(", ") }
+        }
+        _ => GpuError::NoAdapter,
+    })
+}
+
 impl Gpu {
     /// Every adapter that could be opened, the preferred one first.
     pub async fn list_adapters() -> Vec<AdapterSummary> {
-        adapters().await.iter().map(AdapterSummary::of).collect()
+        adapters(&instance()).await.iter().map(AdapterSummary::of).collect()
     }
 
     /// Opens the preferred adapter, or the one that `options` names, with WebGPU's baseline limits.
@@ -149,31 +165,20 @@ impl Gpu {
     /// # Errors
     /// [`GpuError::NoAdapter`], [`GpuError::UnknownAdapter`] and [`GpuError::NoDevice`].
     pub async fn new(options: &GpuOptions) -> Result<Self, GpuError> {
-        let adapters = adapters().await;
-        let names: Vec<String> = adapters.iter().map(|adapter| name_of(adapter.get_info())).collect();
-        let wanted = options.adapter.as_deref().map(str::to_lowercase);
-        let index = match &wanted {
-            Some(wanted) => names.iter().position(|name| name.to_lowercase().contains(wanted)),
-            None => Some(0),
-        };
-        let adapter = index.and_then(|index| adapters.get(index)).ok_or_else(|| match &options.adapter {
-            Some(wanted) if !names.is_empty() => {
-                GpuError::UnknownAdapter { wanted: wanted.clone(), found: names.join(", ") }
-            }
-            _ => GpuError::NoAdapter,
-        })?;
-        Self::open(adapter, options.profile).await
+        let adapter = choose(&instance(), options).await?;
+        let profile = options.profile && adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY);
+        let required = if profile { wgpu::Features::TIMESTAMP_QUERY } else { wgpu::Features::empty() };
+        Self::open(&adapter, profile, (required, wgpu::Limits::default())).await
     }
 
-    async fn open(adapter: &wgpu::Adapter, profile: bool) -> Result<Self, GpuError> {
+    pub(crate) async fn open(
+        adapter: &wgpu::Adapter,
+        profile: bool,
+        (required_features, required_limits): (wgpu::Features, wgpu::Limits),
+    ) -> Result<Self, GpuError> {
         let summary = AdapterSummary::of(adapter);
-        let profile = profile && summary.timestamps;
-        let descriptor = wgpu::DeviceDescriptor {
-            label: Some("inkling"),
-            required_features: if profile { wgpu::Features::TIMESTAMP_QUERY } else { wgpu::Features::empty() },
-            required_limits: wgpu::Limits::default(),
-            ..Default::default()
-        };
+        let descriptor =
+            wgpu::DeviceDescriptor { label: Some("inkling"), required_features, required_limits, ..Default::default() };
         let (device, queue) = adapter
             .request_device(&descriptor)
             .await

@@ -6,6 +6,7 @@
 mod buffer;
 mod device;
 mod error;
+mod guest;
 mod ledger;
 mod map;
 mod pace;
@@ -19,6 +20,7 @@ mod tier;
 pub use buffer::{Buffer, Slice};
 pub use device::{AdapterSummary, Gpu, GpuOptions, storage_bytes};
 pub use error::GpuError;
+pub use guest::Handles;
 pub use inkling_shaders::kernels;
 pub use ledger::{Bytes, Category, Ledger};
 pub use plan::{Allocate, Plan, PlannedBuffer, Unallocated};

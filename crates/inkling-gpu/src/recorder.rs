@@ -231,7 +231,7 @@ impl Recorder {
     }
 
     /// An encoder outside of any pass, for copies.
-    fn copies(&mut self) -> &mut wgpu::CommandEncoder {
+    pub(crate) fn copies(&mut self) -> &mut wgpu::CommandEncoder {
         self.pass = None;
         open(&self.gpu, &mut self.encoder)
     }
