@@ -25,6 +25,9 @@ pub enum MetaError {
     /// A task that a learner cannot take.
     #[error("the task cannot be used: {0}")]
     Task(String),
+    /// An extractor from outside failed.
+    #[error("the extractor failed: {0}")]
+    Extractor(String),
     /// A memory budget below the plan.
     #[error("{0}")]
     Budget(String),

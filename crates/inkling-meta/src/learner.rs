@@ -455,7 +455,7 @@ impl Learner {
 }
 
 /// The outcome of each task, by its number of queries, from what was read.
-fn outcomes_of(queries: &[u32], values: &[f32]) -> Vec<Outcome> {
+pub(crate) fn outcomes_of(queries: &[u32], values: &[f32]) -> Vec<Outcome> {
     let all: u32 = queries.iter().sum();
     let (mut rest, behind) = values.split_at_checked(2 * all as usize).unwrap_or((values, &[]));
     let mut outcomes = Vec::with_capacity(queries.len());

@@ -10,6 +10,7 @@ mod embed;
 mod engine;
 mod error;
 mod estimator;
+mod extractor;
 mod features;
 mod film;
 mod full_network;
@@ -30,6 +31,10 @@ mod workspace;
 pub use adaptation::Adaptation;
 pub use error::MetaError;
 pub use estimator::{Estimator, GradientSettings, SubsetTime};
+pub use extractor::{
+    EmbeddingRows, Extractor, ExtractorConfig, ExtractorLearner, ExtractorUpdate, ImageBatch, ImageCoupling,
+    NetworkExtractor, PassRoom,
+};
 pub use film::{EncoderSubset, FilmSettings};
 pub use full_network::{FineTune, FullNetworkKind, FullNetworkSettings, Implicit, InnerRates, TaskStatus};
 pub use head::{Head, HeadTask, HeadTensors, QueryBatch};

@@ -56,7 +56,7 @@ pub(crate) enum KindModel {
 }
 
 /// A truncated solve for each query batch is another gradient than one for all.
-fn check_subset_time(head: &HeadModel, gradient: &GradientSettings) -> Result<(), MetaError> {
+pub(crate) fn check_subset_time(head: &HeadModel, gradient: &GradientSettings) -> Result<(), MetaError> {
     let draws = gradient.estimator == Estimator::Lite && gradient.subset == SubsetTime::QueryBatch;
     if draws && head.finishes_once() {
         return Err(MetaError::config(

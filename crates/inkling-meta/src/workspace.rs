@@ -32,7 +32,7 @@ pub enum Purpose {
 
 impl Purpose {
     /// Tasks that a head may keep warm starts for.
-    fn kept_tasks(self, limits: TaskLimits) -> u32 {
+    pub(crate) fn kept_tasks(self, limits: TaskLimits) -> u32 {
         if self == Self::Evaluate { 0 } else { self.step_tasks(limits) }
     }
 

@@ -5,6 +5,7 @@ mod backbones;
 mod coupled;
 mod datasets;
 mod estimators;
+mod extractor;
 mod faults;
 mod features;
 mod film;
@@ -38,6 +39,7 @@ pub fn cases() -> Vec<Case> {
     [
         golden::cases(),
         estimators::cases(),
+        extractor::cases(),
         unbiased::cases(),
         versa::cases(),
         memory::cases(),
