@@ -26,6 +26,9 @@ const WASM_PACKAGES: [&str; 11] = [
     "inkling-tests",
 ];
 
+/// The package that builds Burn. By itself, so that what Burn wants of wgpu is in no other build.
+const WITH_BURN: &str = "inkling-burn";
+
 /// Runs the selected stages.
 ///
 /// # Errors
@@ -38,6 +41,7 @@ pub fn run(workspace: &Workspace, selection: Selection) -> Result<()> {
     }
     if selection.includes(Selection::Native) {
         stages.run("tests (native)", || native(workspace))?;
+        stages.run("tests (Burn)", || with_burn(workspace))?;
     }
     let mut outcomes = Vec::new();
     if selection.includes(Selection::Browser) {
@@ -69,8 +73,12 @@ fn lint(workspace: &Workspace, stages: &mut Stages) -> Result<()> {
         process::run(workspace.cargo().args(["fmt", "--all", "--check"])).context("`cargo fmt --all` puts this right")
     })?;
     stages.run("lints (native)", || {
-        let everything = ["clippy", "--workspace", "--all-targets"];
+        let everything = ["clippy", "--workspace", "--exclude", WITH_BURN, "--all-targets"];
         process::run(workspace.cargo().args(everything).args(DENY_WARNINGS))
+    })?;
+    stages.run("lints (Burn)", || {
+        let burn = ["clippy", "--package", WITH_BURN, "--all-targets"];
+        process::run(workspace.cargo().args(burn).args(DENY_WARNINGS))
     })?;
     stages.run("lints (camera)", || {
         let camera = ["clippy", "--package", "inkling-desktop", "--features", "webcam"];
@@ -90,7 +98,12 @@ const DENY_WARNINGS: [&str; 3] = ["--", "-D", "warnings"];
 
 /// All test binaries run even after one has failed, so that one run shows every failure.
 fn native(workspace: &Workspace) -> Result<()> {
-    process::run(workspace.cargo().args(["test", "--workspace", "--no-fail-fast"]))
+    process::run(workspace.cargo().args(["test", "--workspace", "--exclude", WITH_BURN, "--no-fail-fast"]))
+}
+
+/// Burn as an extractor, and as an oracle of our layers.
+fn with_burn(workspace: &Workspace) -> Result<()> {
+    process::run(workspace.cargo().args(["test", "--package", WITH_BURN, "--no-fail-fast"]))
 }
 
 fn in_browser(workspace: &Workspace, machine: &Machine, stages: &mut Stages) -> Result<Outcome> {
