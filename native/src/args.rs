@@ -256,7 +256,7 @@ pub struct GradArgs {
 pub enum ReportCommand {
     /// Bias and error of the sampled gradient estimators over H/N, against the exact gradient
     Estimators(EstimatorsArgs),
-    /// Peak bytes by ledger and by plan: of methods over the inner steps, of estimators over N and image size
+    /// Peak bytes by ledger and by plan: of methods over the inner steps, of estimators over N, H and image size
     Memory(MemoryReportArgs),
     /// Accuracy of methods, each trained for the same time, tested on the same episodes
     Methods(MethodsArgs),
@@ -345,20 +345,25 @@ pub struct ConvergenceArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
-  inkling report memory --preset cifar-fs-implicit --data cifar-fs:data/cifar-100 --inner-steps 1,5,20,100")]
+  inkling report memory --preset cifar-fs-implicit --data cifar-fs:data/cifar-100 --inner-steps 1,5,20,100
+  inkling report memory --data scenes --set data.image_size=84 --set task.shots=10 --subsets 5,10,20,40 \
+--image-sizes 84,224 --memory-budget 1GiB
+What is planned above --memory-budget is not run: its line gives the plan.")]
 pub struct MemoryReportArgs {
     #[command(flatten)]
     pub config: ConfigArgs,
     /// Heads and learners that are measured over the inner steps
     #[arg(long, value_delimiter = ',', value_name = "NAME,...", default_value = "implicit,unrolled,maml,imaml")]
     pub methods: Vec<Method>,
-    /// Inner steps K
-    #[arg(long, value_delimiter = ',', value_name = "K,...", default_value = "1,5,20,100",
-          value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    /// Inner steps K to measure the methods with; 1,5,20,100 where nothing else is to be measured
+    #[arg(long, value_delimiter = ',', value_name = "K,...", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub inner_steps: Vec<u32>,
     /// Support images N to measure the estimators with; rounded down to the same number for each class
     #[arg(long, value_delimiter = ',', value_name = "N,...", value_parser = clap::value_parser!(u32).range(1..))]
     pub support: Vec<u32>,
+    /// Sizes H of the subset to measure `lite` and `subsampled` with
+    #[arg(long, value_delimiter = ',', value_name = "H,...", value_parser = clap::value_parser!(u32).range(1..))]
+    pub subsets: Vec<u32>,
     /// Image sizes in pixels to measure the estimators with
     #[arg(long, value_delimiter = ',', value_name = "PIXELS,...", value_parser = clap::value_parser!(u32).range(16..=448))]
     pub image_sizes: Vec<u32>,

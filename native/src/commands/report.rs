@@ -61,9 +61,11 @@ fn of_memory(args: &MemoryReportArgs, adapter: Option<String>, output: Output) -
         set_method(&mut layers, method);
         methods.push((method.name().to_owned(), resolve(&layers, output)?));
     }
+    let asks = !(args.support.is_empty() && args.subsets.is_empty() && args.image_sizes.is_empty());
     let axes = MemoryAxes {
-        inner_steps: args.inner_steps.clone(),
+        inner_steps: if asks { args.inner_steps.clone() } else { inner_steps(&args.inner_steps) },
         supports: args.support.clone(),
+        subsets: args.subsets.clone(),
         image_sizes: args.image_sizes.clone(),
     };
     let config = resolve(&base, output)?;
@@ -75,6 +77,11 @@ fn of_memory(args: &MemoryReportArgs, adapter: Option<String>, output: Output) -
     report::memory::write(&args.out, &points)?;
     show(&report::memory::table(&points), &args.out, &["memory.csv", "memory.svg"], output);
     Ok(())
+}
+
+/// The inner steps that were asked for, or some.
+fn inner_steps(asked: &[u32]) -> Vec<u32> {
+    if asked.is_empty() { vec![1, 5, 20, 100] } else { asked.to_vec() }
 }
 
 fn of_methods(args: &MethodsArgs, adapter: Option<String>, output: Output) -> Result<(), Failure> {

@@ -19,23 +19,24 @@ export async function fetchLearner(visit, name, size = /MB, once/) {
 /** Each class of a project with the number of its images. */
 export const classesOf = (state) => state.teach.classes.map(({ name, images }) => `${name} ${images}`);
 
-/** A folder of ten pictures per kind, and one more of each that is not taught. */
+/** A folder of pictures per kind, and one more of each that is not taught. */
 export class Pictures {
-  static async generate(browser) {
+  static async generate(browser, perClass = PER_CLASS) {
     const visit = await Visit.start(browser);
-    const root = await writePictures(visit.page, PER_CLASS + 1);
+    const root = await writePictures(visit.page, perClass + 1);
     await visit.close();
-    const pictures = new Pictures(root);
+    const pictures = new Pictures(root, perClass);
     for (const kind of KINDS) {
-      const last = pictureFile(root, kind, PER_CLASS);
+      const last = pictureFile(root, kind, perClass);
       await writeFile(pictures.unseen(kind), await readFile(last));
       await rm(last);
     }
     return pictures;
   }
 
-  constructor(root) {
+  constructor(root, perClass) {
     this.root = root;
+    this.perClass = perClass;
   }
 
   file(name) {
@@ -53,9 +54,9 @@ export class Pictures {
   /** Drops one folder per class into the middle of the window, and waits until they are learned. */
   async dropClasses(visit) {
     await visit.drop(KINDS.map((kind) => this.file(kind)), { x: 400, y: 500 });
-    const learned = ({ teach }) => teach.images === KINDS.length * PER_CLASS && teach.embedded === teach.images;
-    const state = await visit.until("three classes of ten pictures are learned", learned, 60);
-    assert.deepEqual(classesOf(state), KINDS.map((kind) => `${kind} ${PER_CLASS}`));
+    const learned = ({ teach }) => teach.images === KINDS.length * this.perClass && teach.embedded === teach.images;
+    const state = await visit.until("the classes' pictures are learned", learned, 60);
+    assert.deepEqual(classesOf(state), KINDS.map((kind) => `${kind} ${this.perClass}`));
   }
 
   /** Drops the picture that was not taught into the live view, and waits for the right answer. */

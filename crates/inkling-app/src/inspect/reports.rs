@@ -257,7 +257,7 @@ fn memory_of(config: RunConfig) -> Report {
     let axes = MemoryAxes {
         inner_steps: vec![1, 2, 4, 8, 16, 32],
         supports: [1, 2, 5, 10, 20].map(|shots| shots * ways).to_vec(),
-        image_sizes: vec![],
+        ..MemoryAxes::default()
     };
     Report::Memory { config, methods, axes }
 }

@@ -34,9 +34,7 @@ pub(crate) struct Look {
     picture: Option<TextureHandle>,
     /// The picture on its way: files are decoded off the frame.
     loading: Option<Pending<Option<RgbaImage>>>,
-    /// Frames of the camera that were asked about and have no answer yet.
-    waiting: usize,
-    /// Since when an answer is waited for, with the seconds that the picture took before.
+    /// Since when an answer about a frame is waited for, with the seconds that its picture took before.
     asked: Option<(Stopwatch, f64)>,
     /// How long the newest frames took, oldest first.
     latencies: VecDeque<(f64, Spent)>,
@@ -55,6 +53,9 @@ pub(crate) struct Latency {
     pub spent: Spent,
 }
 
+/// Seconds after which no answer is expected any more: a large network without a graphics card takes
+/// a few.
+const OVERDUE_SECONDS: f64 = 30.0;
 /// The frames whose median is shown.
 const MEDIAN_OF: usize = 15;
 
@@ -83,7 +84,6 @@ impl Look {
 
     /// Takes an answer.
     pub fn answer(&mut self, prediction: Prediction) {
-        self.waiting = 0;
         if let (Some((clock, seconds)), Some(spent)) = (self.asked.take(), prediction.spent) {
             let spent = Spent { picture: spent.picture + seconds, ..spent };
             self.latencies.push_back((clock.seconds() + seconds, spent));
@@ -129,7 +129,7 @@ impl Look {
 
     /// Takes a refusal.
     pub fn cannot_be_read(&mut self, reason: String) {
-        self.waiting = 0;
+        self.asked = None;
         self.prediction = None;
         self.problem = Some(reason);
     }
@@ -171,11 +171,9 @@ impl Look {
         self.picture.as_ref()
     }
 
-    /// Whether a frame of the camera should be asked about: the one before was answered, or the
-    /// answer is overdue (a session without classes gives none).
-    pub fn wants_frame(&mut self) -> bool {
-        let wants = self.waiting == 0 || self.waiting > 20;
-        self.waiting = if wants { 1 } else { self.waiting + 1 };
-        wants
+    /// Whether a frame of the camera should be asked about: the one before was answered, or its
+    /// answer is overdue (a session that has failed gives none).
+    pub fn wants_frame(&self) -> bool {
+        self.asked.as_ref().is_none_or(|(clock, _)| clock.seconds() > OVERDUE_SECONDS)
     }
 }

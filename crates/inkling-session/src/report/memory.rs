@@ -1,6 +1,6 @@
 //! The outputs of `inkling report memory`: peak bytes by plan and as the ledger counted them, over
-//! the inner steps K of bilevel methods, and over the support N and the image size for the
-//! gradient estimators.
+//! the inner steps K of bilevel methods, and over the support N, the subset H and the image size
+//! for the gradient estimators.
 
 use std::path::Path;
 
@@ -19,17 +19,20 @@ pub enum Axis {
     InnerSteps,
     /// N, the support images of a task.
     Support,
+    /// H, the support images that are back-propagated.
+    Subset,
     /// Height and width of the images.
     Pixels,
 }
 
 impl Axis {
-    const ALL: [Self; 3] = [Self::InnerSteps, Self::Support, Self::Pixels];
+    const ALL: [Self; 4] = [Self::InnerSteps, Self::Support, Self::Subset, Self::Pixels];
 
     fn title(self) -> &'static str {
         match self {
             Self::InnerSteps => "Peak bytes of one outer step over the inner steps K",
             Self::Support => "Peak bytes of one outer step over the support images N",
+            Self::Subset => "Peak bytes of one outer step over the subset H",
             Self::Pixels => "Peak bytes of one outer step over the image size",
         }
     }
@@ -38,6 +41,7 @@ impl Axis {
         match self {
             Self::InnerSteps => "K",
             Self::Support => "N",
+            Self::Subset => "H",
             Self::Pixels => "pixels",
         }
     }
@@ -50,7 +54,7 @@ pub struct MemoryPoint {
     pub axis: Axis,
     /// The method or estimator.
     pub series: String,
-    /// K, N or pixels.
+    /// K, N, H or pixels.
     pub value: u32,
     /// Peak bytes by plan.
     pub planned_bytes: u64,
@@ -149,11 +153,13 @@ mod tests {
             point(Axis::InnerSteps, "implicit", 100, Some(3 << 20)),
             point(Axis::InnerSteps, "maml, whole graph", 5, None),
             point(Axis::Support, "lite", 25, Some(3 << 20)),
+            point(Axis::Subset, "lite", 5, None),
         ];
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), &points).unwrap();
         let svg = std::fs::read_to_string(folder.path().join("memory.svg")).unwrap();
         assert!(svg.contains("implicit") && svg.contains("whole graph") && svg.contains("support images N"));
+        assert!(svg.contains("subset H"));
         let csv = std::fs::read_to_string(folder.path().join("memory.csv")).unwrap();
         let read: Vec<MemoryPoint> =
             csv::Reader::from_reader(csv.as_bytes()).deserialize().collect::<Result<_, _>>().unwrap();

@@ -23,13 +23,15 @@ pub struct MemoryAxes {
     pub inner_steps: Vec<u32>,
     /// N.
     pub supports: Vec<u32>,
+    /// H, for `lite` and `subsampled`.
+    pub subsets: Vec<u32>,
     /// Pixels of the images' side.
     pub image_sizes: Vec<u32>,
 }
 
 /// Runs one outer step of one task for every point and reads the ledger's peak. `methods` are
-/// measured over K; the estimators of `config` over N and image size. `progress` hears of measured
-/// points and their number.
+/// measured over K; the estimators of `config` over N, H and image size. What is planned above the
+/// configuration's budget is not run. `progress` hears of measured points and their number.
 ///
 /// # Errors
 /// When data, a network or the device fail.
@@ -52,15 +54,23 @@ pub async fn memory_report(
     for (index, asked_for) in asked.iter().enumerate() {
         progress(index as u32, asked.len() as u32);
         yield_now().await;
-        let mut trial = Trial::new(&asked_for.config, 1, site).await?;
-        trial.step().await?;
-        points.push(MemoryPoint {
+        let point = |planned_bytes, measured_bytes| MemoryPoint {
             axis: asked_for.axis,
             series: asked_for.series.clone(),
             value: asked_for.value,
-            planned_bytes: trial.planned_bytes,
-            measured_bytes: Some(trial.peak_bytes()),
-        });
+            planned_bytes,
+            measured_bytes,
+        };
+        if let Some(budget) = asked_for.config.memory.budget {
+            let (planned_bytes, _) = Trial::plan(&asked_for.config, 1, site).await?;
+            if planned_bytes > budget.0 {
+                points.push(point(planned_bytes, None));
+                continue;
+            }
+        }
+        let mut trial = Trial::new(&asked_for.config, 1, site).await?;
+        trial.step().await?;
+        points.push(point(trial.planned_bytes, Some(trial.peak_bytes())));
         let is_maml = asked_for.config.learner.as_ref().is_some_and(|learner| learner.kind == LearnerKind::Maml);
         if is_maml && let Some(planned_bytes) = trial.unrolled_graph_bytes()? {
             points.push(MemoryPoint {
@@ -104,6 +114,12 @@ fn over_tasks(config: &RunConfig, axes: &MemoryAxes) -> Vec<Asked> {
             config.task.shots = (support / config.task.ways).max(1);
             let value = config.task.shots * config.task.ways;
             asked.push(Asked { axis: Axis::Support, series: series.clone(), value, config });
+        }
+        let draws = matches!(estimator, EstimatorKind::Lite | EstimatorKind::Subsampled);
+        for &subset in axes.subsets.iter().filter(|_| draws) {
+            let mut config = config.clone();
+            config.gradient.h = subset;
+            asked.push(Asked { axis: Axis::Subset, series: series.clone(), value: subset, config });
         }
         for &pixels in &axes.image_sizes {
             let mut config = config.clone();

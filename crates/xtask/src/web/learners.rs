@@ -2,7 +2,8 @@
 //! the classifiers of their training, with the list that the page reads.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
@@ -33,23 +34,32 @@ const OFFERED: [Offered; 1] = [Offered {
 /// When the command line does not compile, or a file cannot be written.
 pub fn prepare(workspace: &Workspace) -> Result<()> {
     let folder = folder(workspace);
-    for one in &OFFERED {
-        let learner = folder.join(one.name).with_extension("safetensors");
-        if learner.is_file() {
-            continue;
-        }
-        let published = folder.join("published");
-        fs::create_dir_all(&published).with_context(|| format!("cannot make {}", published.display()))?;
-        let mut fetch = inkling(workspace, &["weights", "fetch", one.name, "--half", "--out"]);
-        if let Err(error) = process::run(fetch.arg(&published)) {
+    let lacking: Vec<&Offered> = OFFERED.iter().filter(|one| !file(&folder, one).is_file()).collect();
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    // As the tests build it.
+    process::run(workspace.cargo().args(["build", "--workspace", "--exclude", "inkling-burn", "--bin", "inkling"]))?;
+    let program = workspace.target().join("debug").join(format!("inkling{}", std::env::consts::EXE_SUFFIX));
+    let published = folder.join("published");
+    fs::create_dir_all(&published).with_context(|| format!("cannot make {}", published.display()))?;
+    for one in lacking {
+        let mut fetch = Command::new(&program);
+        fetch.args(["weights", "fetch", one.name, "--half", "--out"]).arg(&published);
+        if let Err(error) = process::run(&mut fetch) {
             println!("the page will not offer {}: {error}", one.name);
             continue;
         }
-        let mut convert = inkling(workspace, &["weights", "import", "--half", "--no-classifier"]);
+        let mut convert = Command::new(&program);
+        convert.args(["weights", "import", "--half", "--no-classifier"]);
         convert.arg(published.join(format!("{}-half.safetensors", one.name)));
-        process::run(convert.arg("--out").arg(&learner))?;
+        process::run(convert.arg("--out").arg(file(&folder, one)))?;
     }
     Ok(())
+}
+
+fn file(folder: &Path, one: &Offered) -> PathBuf {
+    folder.join(one.name).with_extension("safetensors")
 }
 
 fn folder(workspace: &Workspace) -> PathBuf {
@@ -61,7 +71,7 @@ fn folder(workspace: &Workspace) -> PathBuf {
 /// # Errors
 /// When a file cannot be read or written.
 #[cfg(feature = "bindgen")]
-pub fn copy(workspace: &Workspace, dist: &std::path::Path) -> Result<()> {
+pub fn copy(workspace: &Workspace, dist: &Path) -> Result<()> {
     let folder = folder(workspace);
     let target = dist.join("learners");
     fs::create_dir_all(&target).with_context(|| format!("cannot make {}", target.display()))?;
@@ -82,10 +92,4 @@ pub fn copy(workspace: &Workspace, dist: &std::path::Path) -> Result<()> {
     }
     let list_file = target.join("list.json");
     fs::write(&list_file, serde_json::to_vec(&list)?).with_context(|| format!("cannot write {}", list_file.display()))
-}
-
-fn inkling(workspace: &Workspace, arguments: &[&str]) -> std::process::Command {
-    let mut command = workspace.cargo();
-    command.args(["run", "--quiet", "--package", "inkling", "--"]).args(arguments);
-    command
 }

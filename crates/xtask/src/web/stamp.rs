@@ -7,8 +7,9 @@ use sha2::{Digest, Sha256};
 
 const WORKER: &str = "service-worker.js";
 /// The package is for other pages, and learners to fetch for those who ask for them: the app keeps
-/// them itself then.
+/// them itself then. Of the latter the page wants the list.
 const LEFT_OUT: [&str; 2] = ["package/", "learners/"];
+const LIST: &str = "learners/list.json";
 const VERSION: &str = "@VERSION@";
 const FILES: &str = "[\"@FILES@\"]";
 
@@ -25,7 +26,8 @@ pub fn service_worker(dist: &Path) -> Result<()> {
         "{} has no place for {VERSION} or {FILES}",
         worker.display()
     );
-    let belongs = |file: &String| file != WORKER && !LEFT_OUT.iter().any(|folder| file.starts_with(folder));
+    let belongs =
+        |file: &String| file != WORKER && (file == LIST || !LEFT_OUT.iter().any(|folder| file.starts_with(folder)));
     let files: Vec<String> = super::sizes::files(dist)?.into_iter().filter(belongs).collect();
     // The worker's own text belongs to the version as well.
     let mut hash = Sha256::new_with_prefix(&template);
@@ -59,6 +61,7 @@ mod tests {
         std::fs::write(dist.path().join("package/b.js"), "b").unwrap();
         std::fs::create_dir(dist.path().join("learners")).unwrap();
         std::fs::write(dist.path().join("learners/large.safetensors"), "c").unwrap();
+        std::fs::write(dist.path().join(LIST), "[]").unwrap();
         std::fs::write(dist.path().join("index.html"), page).unwrap();
         std::fs::write(dist.path().join("icons/a.png"), "a").unwrap();
         std::fs::write(dist.path().join(WORKER), "const V = \"@VERSION@\", F = [\"@FILES@\"];").unwrap();
@@ -69,7 +72,7 @@ mod tests {
     #[test]
     fn the_version_follows_the_content() {
         let first = stamped("one");
-        assert!(first.ends_with("F = [\"icons/a.png\",\"./\"];"), "{first}");
+        assert!(first.ends_with("F = [\"icons/a.png\",\"./\",\"learners/list.json\"];"), "{first}");
         assert_eq!(first, stamped("one"));
         assert_ne!(first, stamped("two"));
     }
