@@ -19,8 +19,8 @@ use inkling_gpu::GpuOptions;
 use inkling_meta::{
     Estimator, Extractor, ExtractorConfig, ExtractorLearner, FullNetworkKind, FullNetworkSettings, GradientSettings,
     HeadSettings, Images, ImplicitSettings, InnerRates, LearnerKind, LinearSettings, LinearStart, LowerGradient,
-    MahalanobisSettings, MetaError, Metric, NetworkExtractor, Optimizer, Outcome, Purpose, RidgeSettings, SubsetTime,
-    Task, TaskLimits, VersaSettings,
+    MahalanobisSettings, MetaError, Metric, NetworkExtractor, NeumannSettings, Optimizer, Outcome, Purpose,
+    RidgeSettings, SubsetTime, Task, TaskLimits, VersaSettings,
 };
 use inkling_nn::{Backbone, NetworkConfig, Norm, Trained, Weights};
 
@@ -249,6 +249,7 @@ fn every_head_has_the_same_gradients() {
         COSINE,
         linear(LowerGradient::Implicit(cg)),
         linear(LowerGradient::Unrolled),
+        linear(LowerGradient::Neumann(NeumannSettings { terms: 5, eta: 0.05, estimate_steps: 0 })),
         HeadSettings::Ridge(RidgeSettings { lambda: 1.0, scale: 1.0 }),
         HeadSettings::Mahalanobis(MahalanobisSettings::default()),
         HeadSettings::Versa(VersaSettings { hidden: 8 }),
