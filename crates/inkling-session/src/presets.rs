@@ -14,7 +14,7 @@ pub struct Preset {
 }
 
 /// All presets, the ones for newcomers first.
-pub const PRESETS: [Preset; 16] = [
+pub const PRESETS: [Preset; 17] = [
     Preset {
         name: "glyphs-protonet-lite",
         purpose: "minutes on two cores: generated characters, a small Conv-4, nothing to download",
@@ -89,6 +89,11 @@ pub const PRESETS: [Preset; 16] = [
         name: "vtab-small-task",
         purpose: "the same without LITE on small tasks, to compare with",
         text: include_str!("../presets/vtab-small-task.toml"),
+    },
+    Preset {
+        name: "orbit-protonet-lite",
+        purpose: "prototypes with LITE on frames of objects at 224 pixels, EfficientNet-B0 learned whole; needs a real GPU",
+        text: include_str!("../presets/orbit-protonet-lite.toml"),
     },
     Preset {
         name: "vtab-84",
