@@ -39,35 +39,54 @@ struct Params {
 
 alias Sums = array<vec4<f32>, 32>;
 
-// Four channels' taps k on the upper and lower row of the tile.
-fn accumulate(k: vec4<f32>, upper: vec4<f32>, lower: vec4<f32>, s: u32, sums: ptr<function, Sums>) {
-    (*sums)[s] = fma(vec4(k.x), upper, (*sums)[s]);
-    (*sums)[s + 1u] = fma(vec4(k.x), lower, (*sums)[s + 1u]);
-    (*sums)[s + 2u] = fma(vec4(k.y), upper, (*sums)[s + 2u]);
-    (*sums)[s + 3u] = fma(vec4(k.y), lower, (*sums)[s + 3u]);
-    (*sums)[s + 4u] = fma(vec4(k.z), upper, (*sums)[s + 4u]);
-    (*sums)[s + 5u] = fma(vec4(k.z), lower, (*sums)[s + 5u]);
-    (*sums)[s + 6u] = fma(vec4(k.w), upper, (*sums)[s + 6u]);
-    (*sums)[s + 7u] = fma(vec4(k.w), lower, (*sums)[s + 7u]);
+// A row of input under one tap of each kernel column: four pixels from the first, second and third.
+struct Taps {
+    left: vec4<f32>,
+    middle: vec4<f32>,
+    right: vec4<f32>,
 }
 
-fn tap(at: u32, upper: vec4<f32>, lower: vec4<f32>, sums: ptr<function, Sums>) {
-    accumulate(weights[at], upper, lower, 0u, sums);
-    accumulate(weights[at + 1u], upper, lower, 8u, sums);
-    accumulate(weights[at + 2u], upper, lower, 16u, sums);
-    accumulate(weights[at + 3u], upper, lower, 24u, sums);
+fn taps(inner: vec4<f32>, rest: vec2<f32>) -> Taps {
+    return Taps(inner, vec4(inner.yzw, rest.x), vec4(inner.zw, rest));
 }
 
-// The three taps of one kernel row; a row of input is six pixels: inner 0–3 and outer 4–5.
-fn taps(
-    at: u32,
-    upper: vec4<f32>, upper_rest: vec2<f32>,
-    lower: vec4<f32>, lower_rest: vec2<f32>,
-    sums: ptr<function, Sums>,
-) {
-    tap(at, upper, lower, sums);
-    tap(at + 4u, vec4(upper.yzw, upper_rest.x), vec4(lower.yzw, lower_rest.x), sums);
-    tap(at + 8u, vec4(upper.zw, upper_rest), vec4(lower.zw, lower_rest), sums);
+// All nine taps of one channel on one row of the tile.
+fn nine(sum: vec4<f32>, k: array<f32, 9>, above: Taps, on: Taps, below: Taps) -> vec4<f32> {
+    var s = fma(vec4(k[0]), above.left, sum);
+    s = fma(vec4(k[1]), above.middle, s);
+    s = fma(vec4(k[2]), above.right, s);
+    s = fma(vec4(k[3]), on.left, s);
+    s = fma(vec4(k[4]), on.middle, s);
+    s = fma(vec4(k[5]), on.right, s);
+    s = fma(vec4(k[6]), below.left, s);
+    s = fma(vec4(k[7]), below.middle, s);
+    return fma(vec4(k[8]), below.right, s);
+}
+
+// Four channels, of which each is finished before the next begins: so few sums in use at a time stay
+// in the registers of a processor, too.
+fn accumulate(at: u32, a: Taps, b: Taps, c: Taps, d: Taps, s: u32, sums: ptr<function, Sums>) {
+    let w0 = weights[at];
+    let w1 = weights[at + 4u];
+    let w2 = weights[at + 8u];
+    let w3 = weights[at + 12u];
+    let w4 = weights[at + 16u];
+    let w5 = weights[at + 20u];
+    let w6 = weights[at + 24u];
+    let w7 = weights[at + 28u];
+    let w8 = weights[at + 32u];
+    let x = array<f32, 9>(w0.x, w1.x, w2.x, w3.x, w4.x, w5.x, w6.x, w7.x, w8.x);
+    (*sums)[s] = nine((*sums)[s], x, a, b, c);
+    (*sums)[s + 1u] = nine((*sums)[s + 1u], x, b, c, d);
+    let y = array<f32, 9>(w0.y, w1.y, w2.y, w3.y, w4.y, w5.y, w6.y, w7.y, w8.y);
+    (*sums)[s + 2u] = nine((*sums)[s + 2u], y, a, b, c);
+    (*sums)[s + 3u] = nine((*sums)[s + 3u], y, b, c, d);
+    let z = array<f32, 9>(w0.z, w1.z, w2.z, w3.z, w4.z, w5.z, w6.z, w7.z, w8.z);
+    (*sums)[s + 4u] = nine((*sums)[s + 4u], z, a, b, c);
+    (*sums)[s + 5u] = nine((*sums)[s + 5u], z, b, c, d);
+    let w = array<f32, 9>(w0.w, w1.w, w2.w, w3.w, w4.w, w5.w, w6.w, w7.w, w8.w);
+    (*sums)[s + 6u] = nine((*sums)[s + 6u], w, a, b, c);
+    (*sums)[s + 7u] = nine((*sums)[s + 7u], w, b, c, d);
 }
 
 struct Columns {
@@ -160,17 +179,15 @@ fn main(
     var plane = i32((image * params.in_channels + params.first_input) * params.height * params.width);
     for (var n = 0u; n < params.slab_inputs; n++) {
         let row = rows + plane;
-        let a = inner(row.x, mask.x, at);
-        let a_rest = rest(row.x, mask.x, at);
-        let b = inner(row.y, mask.y, at);
-        let b_rest = rest(row.y, mask.y, at);
-        let c = inner(row.z, mask.z, at);
-        let c_rest = rest(row.z, mask.z, at);
-        let d = inner(row.w, mask.w, at);
-        let d_rest = rest(row.w, mask.w, at);
-        taps(n * 36u, a, a_rest, b, b_rest, &sums);
-        taps(n * 36u + 12u, b, b_rest, c, c_rest, &sums);
-        taps(n * 36u + 24u, c, c_rest, d, d_rest, &sums);
+        let a = taps(inner(row.x, mask.x, at), rest(row.x, mask.x, at));
+        let b = taps(inner(row.y, mask.y, at), rest(row.y, mask.y, at));
+        let c = taps(inner(row.z, mask.z, at), rest(row.z, mask.z, at));
+        let d = taps(inner(row.w, mask.w, at), rest(row.w, mask.w, at));
+        let k = n * 36u;
+        accumulate(k, a, b, c, d, 0u, &sums);
+        accumulate(k + 1u, a, b, c, d, 8u, &sums);
+        accumulate(k + 2u, a, b, c, d, 16u, &sums);
+        accumulate(k + 3u, a, b, c, d, 24u, &sums);
         plane += height * width;
     }
 
