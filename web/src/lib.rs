@@ -7,3 +7,5 @@
 mod app;
 #[cfg(feature = "package")]
 mod package;
+#[cfg(feature = "rows")]
+mod rows;

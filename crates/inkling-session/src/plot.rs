@@ -8,9 +8,11 @@ use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
 
+mod bars;
 mod legend;
 mod paper;
 
+pub use bars::{Bars, render_bars};
 use paper::Paper;
 
 /// A plot that the drawing library refuses; the message is the library's.

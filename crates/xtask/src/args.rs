@@ -23,6 +23,10 @@ Usage: cargo xtask <command>
   web-train             build it and the command line, and meta-train in both on the same
                         software adapter: accuracy, time and episodes per second
   serve [--port PORT]   build it and serve it on localhost (port 8080)
+  peers                 measure Inkling beside Burn, PyTorch and TensorFlow.js on this machine:
+                        a table in reports/peers, as CSV, Markdown and SVG. It fetches PyTorch
+                        (5 GB with what it needs) and TensorFlow.js into the target folder
+  peers --only PLACE    one half of it: native or browser
 
 `web --fast` and `serve --fast` build sooner, and larger: for work on the app itself.
 
@@ -49,6 +53,7 @@ pub enum Command {
         fast: bool,
         port: u16,
     },
+    Peers(Places),
     /// Internal: started by `web` in a build with the `bindgen` feature.
     Pack {
         folder: PathBuf,
@@ -58,7 +63,16 @@ pub enum Command {
     Bindgen {
         module: PathBuf,
         folder: PathBuf,
+        /// Whether stack traces will have names.
+        keeps_names: bool,
     },
+}
+
+/// Where peers are measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Places {
+    pub native: bool,
+    pub browser: bool,
 }
 
 /// The part of the test run that was asked for.
@@ -120,8 +134,16 @@ pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Command, String>
             let folder = arguments.next().ok_or("pack needs the folder of the modules")?.into();
             Command::Pack { folder, fast: arguments.next().as_deref() == Some("--fast") }
         }
+        "peers" => match parse_peers(&mut arguments)? {
+            Some(places) => Command::Peers(places),
+            None => return Ok(Command::Help),
+        },
         "bindgen" => match (arguments.next(), arguments.next()) {
-            (Some(module), Some(folder)) => Command::Bindgen { module: module.into(), folder: folder.into() },
+            (Some(module), Some(folder)) => Command::Bindgen {
+                module: module.into(),
+                folder: folder.into(),
+                keeps_names: arguments.next().as_deref() == Some("--names"),
+            },
             _ => return Err("bindgen needs a module and a folder".into()),
         },
         _ => return Err(format!("{name}: no such command")),
@@ -148,6 +170,23 @@ fn parse_web(arguments: &mut impl Iterator<Item = String>, has_port: bool) -> Re
         }
     }
     Ok(Some((fast, port)))
+}
+
+/// The flags of `peers`; `None` asks for help.
+fn parse_peers(arguments: &mut impl Iterator<Item = String>) -> Result<Option<Places>, String> {
+    let mut places = Places { native: true, browser: true };
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--help" | "-h" => return Ok(None),
+            "--only" => match arguments.next().as_deref() {
+                Some("native") => places = Places { native: true, browser: false },
+                Some("browser") => places = Places { native: false, browser: true },
+                _ => return Err("--only needs a place: native or browser".into()),
+            },
+            _ => return Err(format!("peers does not take the argument {argument}")),
+        }
+    }
+    Ok(Some(places))
 }
 
 /// The flags of `test`; `None` asks for help.

@@ -6,6 +6,7 @@ mod args;
 mod browser;
 mod demo;
 mod desktop;
+mod peers;
 mod process;
 mod server;
 mod setup;
@@ -50,6 +51,7 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::WebTrain => web::compare_training(&Workspace::find()?),
         Command::Serve { fast, port } => web::serve(&Workspace::find()?, fast, port),
         Command::Pack { folder, fast } => web::pack::run(&Workspace::find()?, &folder, fast),
-        Command::Bindgen { module, folder } => browser::bindgen::generate(&module, &folder, true),
+        Command::Peers(places) => peers::run(&Workspace::find()?, places),
+        Command::Bindgen { module, folder, keeps_names } => browser::bindgen::generate(&module, &folder, keeps_names),
     }
 }

@@ -53,7 +53,7 @@ fn is_program(file: &Path) -> bool {
 }
 
 /// The command line as one would type it: the program's name without its folder.
-fn describe(command: &Command) -> String {
+pub fn describe(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let name = program.file_name().unwrap_or(program.as_os_str());
     std::iter::once(name)

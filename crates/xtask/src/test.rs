@@ -73,20 +73,14 @@ fn lint(workspace: &Workspace, stages: &mut Stages) -> Result<()> {
         process::run(workspace.cargo().args(["fmt", "--all", "--check"])).context("`cargo fmt --all` puts this right")
     })?;
     stages.run("lints (native)", || {
-        let everything = ["clippy", "--workspace", "--exclude", WITH_BURN, "--all-targets"];
+        // One build for everything, Burn and the camera too: what they share is checked once.
+        let everything = ["clippy", "--workspace", "--all-targets", "--features", "inkling-desktop/webcam"];
         process::run(workspace.cargo().args(everything).args(DENY_WARNINGS))
-    })?;
-    stages.run("lints (Burn)", || {
-        let burn = ["clippy", "--package", WITH_BURN, "--all-targets"];
-        process::run(workspace.cargo().args(burn).args(DENY_WARNINGS))
-    })?;
-    stages.run("lints (camera)", || {
-        let camera = ["clippy", "--package", "inkling-desktop", "--features", "webcam"];
-        process::run(workspace.cargo().args(camera).args(DENY_WARNINGS))
     })?;
     stages.run("lints (wasm32)", || {
         let mut clippy = workspace.cargo();
         clippy.args(["clippy", "--lib", "--target", browser::WASM_TARGET]);
+        clippy.args(["--features", "inkling-web/package,inkling-web/rows"]);
         for package in WASM_PACKAGES {
             clippy.args(["--package", package]);
         }

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use crate::process;
 
 /// The workspace that this xtask belongs to.
+#[derive(Clone)]
 pub struct Workspace {
     root: PathBuf,
     target: PathBuf,

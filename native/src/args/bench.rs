@@ -19,6 +19,19 @@ pub enum BenchCommand {
     Heads(HeadsArgs),
     /// From a camera's frame to class probabilities, and where the time goes
     Live(LiveArgs),
+    /// The rows on which `cargo xtask peers` compares Inkling with other systems
+    Rows(RowsArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  inkling bench rows --rows tests/peers/rows.json --only conv4-64")]
+pub struct RowsArgs {
+    /// The list of rows
+    #[arg(long, value_name = "FILE")]
+    pub rows: PathBuf,
+    /// Only rows whose names begin so
+    #[arg(long, value_name = "TEXT")]
+    pub only: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -21,6 +21,24 @@ pub enum ReportCommand {
     Adaptation(AdaptationArgs),
     /// Accuracy and time of training with LITE over H, for as many steps each
     Ablation(AblationArgs),
+    /// The table of `cargo xtask peers`, from what it has measured
+    Peers(PeersArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  inkling report peers --rows tests/peers/rows.json --measured reports/peers/measured.jsonl --out reports/peers")]
+pub struct PeersArgs {
+    /// The list of rows
+    #[arg(long, value_name = "FILE")]
+    pub rows: PathBuf,
+    /// Measurements, one JSON object per line
+    #[arg(long, value_name = "FILE")]
+    pub measured: PathBuf,
+    /// The folder for peers.csv, peers.md and peers.svg
+    #[arg(long, value_name = "DIR", default_value = "report")]
+    pub out: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@ mod adapt;
 mod bench;
 mod bench_heads;
 mod bench_live;
+mod bench_rows;
 mod bench_steps;
 mod data;
 mod devices;
@@ -42,6 +43,7 @@ pub fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> {
         Command::Bench(BenchCommand::Backbone(args)) => bench::backbone(&args, adapter, *output),
         Command::Bench(BenchCommand::Steps(args)) => bench_steps::run(&args, adapter, *output),
         Command::Bench(BenchCommand::Live(args)) => bench_live::run(&args, adapter, *output),
+        Command::Bench(BenchCommand::Rows(args)) => bench_rows::run(&args, adapter, *output),
         Command::Bench(BenchCommand::Heads(args)) => bench_heads::run(&args, adapter, *output),
     }
 }

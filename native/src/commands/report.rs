@@ -4,7 +4,8 @@ use std::path::Path;
 
 use inkling_session::checkpoint::Checkpoint;
 use inkling_session::config::{Layers, TrainedKind};
-use inkling_session::report;
+use inkling_session::error::RunError;
+use inkling_session::report::{self, peers::Comparison};
 use inkling_session::run::{
     Ablation, AdaptationMethod, Budget, ConvergenceSettings, MemoryAxes, Site, ablation_report, adaptation_report,
     convergence, estimators, memory_report, methods_report,
@@ -12,11 +13,12 @@ use inkling_session::run::{
 use inkling_session::run_folder::RunFolder;
 use inkling_session::table::Table;
 use inkling_session::tensor_file::TensorFile;
+use serde_json::json;
 use toml::Value;
 
-use super::{assign, layers, resolve, set_method};
+use super::{assign, bench_rows, layers, resolve, set_method};
 use crate::args::{
-    AblationArgs, AdaptationArgs, Adapter, ConvergenceArgs, EstimatorsArgs, MemoryReportArgs, MethodsArgs,
+    AblationArgs, AdaptationArgs, Adapter, ConvergenceArgs, EstimatorsArgs, MemoryReportArgs, MethodsArgs, PeersArgs,
     ReportCommand,
 };
 use crate::failure::Failure;
@@ -32,6 +34,7 @@ pub fn run(command: &ReportCommand, adapter: Option<String>, output: Output) -> 
         ReportCommand::Convergence(args) => of_convergence(args, adapter, output),
         ReportCommand::Adaptation(args) => of_adaptation(args, adapter, output),
         ReportCommand::Ablation(args) => of_ablation(args, adapter, output),
+        ReportCommand::Peers(args) => of_peers(args, output),
     }
 }
 
@@ -219,10 +222,29 @@ fn of_ablation(args: &AblationArgs, adapter: Option<String>, output: Output) -> 
     Ok(())
 }
 
+fn of_peers(args: &PeersArgs, output: Output) -> Result<(), Failure> {
+    let rows = bench_rows::read(&args.rows)?;
+    let lines = std::fs::read_to_string(&args.measured).map_err(RunError::io("read", &args.measured))?;
+    let comparison = Comparison::read(rows.titles(), &lines)
+        .map_err(|reason| Failure::failed(format!("{}: {reason}", args.measured.display())))?;
+    report::peers::write(&args.out, &comparison)?;
+    if output.is_json() {
+        comparison.measurements.iter().for_each(|measurement| output.object(&json!(measurement)));
+        return Ok(());
+    }
+    output.line(&comparison.to_markdown());
+    written(&args.out, &["peers.csv", "peers.md", "peers.svg"], output);
+    Ok(())
+}
+
 fn show(table: &Table, folder: &Path, files: &[&str], output: Output) {
     output.table(table);
     if !output.is_json() {
-        let paths: Vec<String> = files.iter().map(|file| folder.join(file).display().to_string()).collect();
-        output.line(&format!("\nwritten to {}", paths.join(", ")));
+        written(folder, files, output);
     }
+}
+
+fn written(folder: &Path, files: &[&str], output: Output) {
+    let paths: Vec<String> = files.iter().map(|file| folder.join(file).display().to_string()).collect();
+    output.line(&format!("\nwritten to {}", paths.join(", ")));
 }

@@ -7,6 +7,7 @@ pub mod convergence;
 pub mod estimators;
 pub mod memory;
 pub mod methods;
+pub mod peers;
 
 use std::path::Path;
 

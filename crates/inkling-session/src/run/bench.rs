@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use inkling_data::Numbers;
-use inkling_gpu::{Allocate, Category, KernelTime, Recorder};
+use inkling_gpu::{Allocate, Category, Gpu, KernelTime, Recorder};
 use inkling_nn::{Chunk, Keep, LayerWork, Network, Pass, TaskAxis};
 use inkling_platform::Stopwatch;
 
@@ -169,7 +169,8 @@ async fn time_by_dispatch(
 }
 
 /// A network with random weights and images on a device.
-struct Passes {
+pub(super) struct Passes {
+    gpu: Gpu,
     network: Network,
     recorder: Recorder,
     buffers: Buffers,
@@ -189,7 +190,7 @@ struct Buffers {
 }
 
 impl Passes {
-    async fn new(
+    pub(super) async fn new(
         bench: &NetworkBench,
         adapter: Option<String>,
         backward: bool,
@@ -223,11 +224,16 @@ impl Passes {
         let images: Vec<f32> = (0..count).map(|_| numbers.unit() as f32 - 0.5).collect();
         recorder.upload_values(buffers.activations.images.all(), &images).await?;
         recorder.finish().await?;
-        Ok(Self { network, recorder, buffers, bench: bench.clone(), backward })
+        Ok(Self { gpu, network, recorder, buffers, bench: bench.clone(), backward })
+    }
+
+    /// The device.
+    pub(super) fn gpu(&self) -> &Gpu {
+        &self.gpu
     }
 
     /// One pass, from the packing of the weights to the last kernel's end.
-    async fn run(&mut self) -> Result<(), SessionError> {
+    pub(super) async fn run(&mut self) -> Result<(), SessionError> {
         let buffers = &self.buffers;
         let axis = TaskAxis::shared(1, self.bench.batch);
         let Buffers { parameters, frozen, running, scratch, .. } = buffers;

@@ -8,6 +8,7 @@ mod bench;
 mod bench_heads;
 mod bench_live;
 mod bench_peaks;
+mod bench_rows;
 mod bench_steps;
 mod convergence;
 pub(crate) mod embed;
@@ -38,6 +39,7 @@ pub use bench::{LayerTime, NetworkBench, NetworkBenchReport, NetworkBenchResult,
 pub use bench_heads::{HeadBenchResult, bench_heads};
 pub use bench_live::{LiveBench, LiveBenchResult, bench_live};
 pub use bench_peaks::Peaks;
+pub use bench_rows::{Row, RowList, RowPass, bench_rows};
 pub use bench_steps::{StepBenchResult, StepTimes, bench_steps};
 pub use convergence::{Convergence, ConvergenceSettings, convergence};
 pub use embeddings::{EmbedImages, embed};

@@ -87,6 +87,11 @@ impl Trial {
         Ok(plan.map(|plan| plan.bytes().total() + Recorder::planned_bytes().total()))
     }
 
+    /// The device.
+    pub(super) fn gpu(&self) -> &Gpu {
+        &self.gpu
+    }
+
     /// Kernels launched so far.
     pub(super) fn dispatches(&self) -> u64 {
         self.learner.stats().dispatches

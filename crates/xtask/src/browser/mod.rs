@@ -33,9 +33,9 @@ pub struct Outcome {
     pub failed: usize,
 }
 
-/// The folders that a browser needs to run the tests; a file is looked up in this order.
+/// The folders that a page is in; a file is looked up in this order.
 pub struct Site {
-    folders: [PathBuf; 2],
+    pub folders: Vec<PathBuf>,
 }
 
 /// Compiles the tests for the browser and generates their JavaScript.
@@ -54,22 +54,27 @@ pub fn build(workspace: &Workspace) -> Result<Site> {
     if generated.exists() {
         std::fs::remove_dir_all(&generated).with_context(|| format!("cannot empty {}", generated.display()))?;
     }
-    let mut generate = workspace.cargo();
-    generate.args(["run", "--quiet", "--package", "xtask", "--features", "bindgen", "--"]);
-    process::run(generate.arg("bindgen").arg(&module).arg(&generated))?;
-    Ok(Site { folders: [generated, workspace.root().join("tests/browser")] })
+    generate(workspace, &module, &generated, true)?;
+    Ok(Site { folders: vec![generated, workspace.root().join("tests/browser")] })
 }
 
-/// Opens the page in a new headless browser, shows its progress and returns the counts.
+/// Writes the JavaScript of a module into `folder`; see [`bindgen::generate`].
 ///
 /// # Errors
-/// When the browser does not start, dies, reports an error of the page or no test at all, or
-/// takes longer than twenty minutes; the browser's last words are part of the message.
+/// When the generator does not compile or cannot read the module.
+pub fn generate(workspace: &Workspace, module: &Path, folder: &Path, keeps_names: bool) -> Result<()> {
+    let mut generate = workspace.cargo();
+    generate.args(["run", "--quiet", "--package", "xtask", "--features", "bindgen", "--"]);
+    generate.arg("bindgen").arg(module).arg(folder).args(keeps_names.then_some("--names"));
+    process::run(&mut generate)
+}
+
+/// Runs the tests of a site and returns the counts.
+///
+/// # Errors
+/// As for [`open`], and when there was no test at all.
 pub fn run(site: &Site, program: &Path) -> Result<Outcome> {
-    let server = Server::start(server::Options { folders: site.folders.to_vec(), ..server::Options::default() })?;
-    let mut chromium = Chromium::start(program, &server.address())?;
-    let cases =
-        wait(&server, &mut chromium, TIME_LIMIT).map_err(|error| anyhow!("{error:#}\n{}", chromium.last_words()))?;
+    let cases: Vec<Case> = report::parse(&open(site, "", program, &mut |line| println!("  browser: {line}"))?)?;
     for case in &cases {
         println!("{case}");
     }
@@ -77,13 +82,23 @@ pub fn run(site: &Site, program: &Path) -> Result<Outcome> {
     Ok(Outcome { passed: cases.len() - failed, failed })
 }
 
-/// Shows the page's progress until it has a result.
-fn wait(server: &Server, chromium: &mut Chromium, limit: Duration) -> Result<Vec<Case>> {
+/// Opens the page in a new headless browser, `progress` hears its lines, and returns its result.
+///
+/// # Errors
+/// When the browser does not start, dies, reports an error of the page, or takes longer than twenty
+/// minutes; the browser's last words are part of the message.
+pub fn open(site: &Site, query: &str, program: &Path, progress: &mut dyn FnMut(String)) -> Result<String> {
+    let server = Server::start(server::Options { folders: site.folders.clone(), ..server::Options::default() })?;
+    let mut chromium = Chromium::start(program, &format!("{}{query}", server.address()))?;
+    wait(&server, &mut chromium, TIME_LIMIT, progress).map_err(|error| anyhow!("{error:#}\n{}", chromium.last_words()))
+}
+
+fn wait(server: &Server, chromium: &mut Chromium, limit: Duration, progress: &mut dyn FnMut(String)) -> Result<String> {
     let end = Instant::now() + limit;
     loop {
         match server.events().recv_timeout(HEALTH_INTERVAL) {
-            Ok(Event::Progress(line)) => println!("  browser: {line}"),
-            Ok(Event::Result(json)) => return report::parse(&json),
+            Ok(Event::Progress(line)) => progress(line),
+            Ok(Event::Result(json)) => return Ok(json),
             Ok(Event::Failure(message)) => bail!("the page failed: {message}"),
             Err(RecvTimeoutError::Disconnected) => bail!("the test server has stopped"),
             Err(RecvTimeoutError::Timeout) => {

@@ -3,10 +3,10 @@
 //! Every piece is checked again after its installation, so that a set-up which reports success
 //! has what it promises.
 
-mod apt;
+pub mod apt;
 pub mod chromium;
 mod libraries;
-mod node;
+pub mod node;
 mod toolchain;
 mod vulkan;
 mod window;

@@ -45,7 +45,10 @@ fn parse(version: &str) -> Option<(u32, u32)> {
 }
 
 /// `npm ci`, unless the packages that lie there are the ones of the lock file.
-fn ensure_packages(folder: &Path) -> Result<()> {
+///
+/// # Errors
+/// When there is no lock file, or npm cannot fetch what it names.
+pub fn ensure_packages(folder: &Path) -> Result<()> {
     let lock = folder.join("package-lock.json");
     let wanted = std::fs::read(&lock).with_context(|| format!("cannot read {}", lock.display()))?;
     // Our own copy: npm writes its file in another form.
@@ -55,7 +58,7 @@ fn ensure_packages(folder: &Path) -> Result<()> {
     }
     let npm = process::on_path("npm").with_context(|| format!("no npm on PATH; {BY_HAND}"))?;
     process::run(Command::new(npm).current_dir(folder).args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]))
-        .context("npm could not fetch the packages of the page's tests; check the network, then run this again")?;
+        .context("npm could not fetch the packages that it names; check the network, then run this again")?;
     std::fs::write(&installed, wanted).with_context(|| format!("cannot write {}", installed.display()))
 }
 

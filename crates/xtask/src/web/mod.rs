@@ -26,19 +26,9 @@ use crate::workspace::Workspace;
 /// When something does not compile, or the app's code is larger than a page may load.
 pub fn build(workspace: &Workspace, fast: bool) -> Result<PathBuf> {
     setup::run(workspace, Needs { wasm: true, ..Needs::default() })?;
-    let profile = if fast { "debug" } else { "web" };
-    let folder = workspace.target().join(WASM_TARGET).join(profile);
+    let folder = folder(workspace, fast);
     for module in MODULES {
-        let mut compile = workspace.cargo();
-        // As one crate type: next to an rlib, the module would lose link-time optimisation.
-        compile.args(["rustc", "--package", "inkling-web", "--lib", "--crate-type", "cdylib"]);
-        compile.args(["--target", WASM_TARGET, "--no-default-features", "--features", module.feature]);
-        if !fast {
-            compile.args(["--profile", "web"]);
-        }
-        process::run(&mut compile)?;
-        let (compiled, kept) = (folder.join("inkling_web.wasm"), folder.join(module.file));
-        std::fs::copy(&compiled, &kept).with_context(|| format!("cannot copy {}", compiled.display()))?;
+        compile(workspace, module.feature, module.file, fast)?;
     }
     learners::prepare(workspace)?;
     let mut pack = workspace.cargo();
@@ -48,6 +38,31 @@ pub fn build(workspace: &Workspace, fast: bool) -> Result<PathBuf> {
     }
     process::run(&mut pack)?;
     Ok(dist(workspace))
+}
+
+/// Builds `inkling-web` with one feature, for work on it (`fast`) or as it is published, and gives the
+/// module, called `file`.
+///
+/// # Errors
+/// When it does not compile.
+pub fn compile(workspace: &Workspace, feature: &str, file: &str, fast: bool) -> Result<PathBuf> {
+    let mut compile = workspace.cargo();
+    // As one crate type: next to an rlib, the module would lose link-time optimisation.
+    compile.args(["rustc", "--package", "inkling-web", "--lib", "--crate-type", "cdylib"]);
+    compile.args(["--target", WASM_TARGET, "--no-default-features", "--features", feature]);
+    if !fast {
+        compile.args(["--profile", "web"]);
+    }
+    process::run(&mut compile)?;
+    let folder = folder(workspace, fast);
+    let (compiled, kept) = (folder.join("inkling_web.wasm"), folder.join(file));
+    std::fs::copy(&compiled, &kept).with_context(|| format!("cannot copy {}", compiled.display()))?;
+    Ok(kept)
+}
+
+/// Where cargo puts the modules.
+fn folder(workspace: &Workspace, fast: bool) -> PathBuf {
+    workspace.target().join(WASM_TARGET).join(if fast { "debug" } else { "web" })
 }
 
 /// One build of `inkling-web`.
