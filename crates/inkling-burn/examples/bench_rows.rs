@@ -8,9 +8,9 @@
 //! Forward is `valid()` without a graph, so its batch norm takes the running statistics and has less to
 //! do than that of the others. Backward is that of half the sum of squares of the embeddings, to all
 //! parameters. Steps are the network in Burn, with Burn's Adam, under our heads, one task after the
-//! other. A row's first run compiles the kernels and is not timed, unless it takes all the time. Bytes are what Burn's pool has
-//! reserved after a row that began with an empty one, and the most that our ledger counted meanwhile;
-//! Burn itself knows no high-water mark.
+//! other. A row's first run compiles the kernels and is not timed, unless it takes all the time. Bytes
+//! are what Burn's pool has reserved after a row that began with an empty one, and the most that our
+//! ledger counted meanwhile; Burn itself knows no high-water mark.
 
 #[path = "../tests/conv4/mod.rs"]
 #[allow(dead_code, reason = "the oracle also loads weights")]

@@ -220,6 +220,11 @@ mod tests {
     fn every_command_is_understood() {
         assert_eq!(parse_line("setup"), Ok(Command::Setup));
         assert_eq!(parse_line("demo"), Ok(Command::Demo));
+        assert_eq!(parse_line("peers"), Ok(Command::Peers(Places { native: true, browser: true })));
+        assert_eq!(parse_line("peers --only native"), Ok(Command::Peers(Places { native: true, browser: false })));
+        assert_eq!(parse_line("peers --only browser"), Ok(Command::Peers(Places { native: false, browser: true })));
+        assert_eq!(parse_line("peers --help"), Ok(Command::Help));
+        assert!(parse_line("peers --only gpu").is_err() && parse_line("peers --fast").is_err());
         let arguments = vec!["--run".to_owned(), "a.toml".to_owned()];
         assert_eq!(parse_line("desktop --run a.toml"), Ok(Command::Desktop(arguments)));
         assert_eq!(parse_line("test"), Ok(Command::Test(Selection::All)));
